@@ -188,9 +188,11 @@ class EmbeddedPostgres:
         try:
             if _locked(self._users, fcntl.LOCK_EX):
                 self._shut_down(place)
+            elif self._server is not None:
+                self._server.returncode = 0  # it outlives us, which is no leak to warn of
         finally:
             os.close(self._users)
-            self._users = None
+            self._users = self._server = None
 
     def _bring_up(self, place: Place, deadline: float) -> None:
         programs = binaries(place)
@@ -202,7 +204,7 @@ class EmbeddedPostgres:
             if _answers(place):
                 return True
             if self._server_exited(place) and _postmaster(place) is None:
-                (place.data / "postmaster.pid").unlink(missing_ok=True)
+                _forget_process(place)
                 self._server = self._launch(place, programs)
             return False
 
@@ -243,19 +245,27 @@ class EmbeddedPostgres:
     def _shut_down(self, place: Place) -> None:
         """Fast, so that nobody's open connection delays it, then at once: the log replays."""
         for how in (signal.SIGINT, signal.SIGQUIT):
-            pid = _postmaster(place)
-            if pid is None:
+            if self._stopped(place):
                 break
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
+                os.kill(self._pid(place), how)
             with contextlib.suppress(EmbeddedPostgresError):
-                _until(lambda: self._gone(place), time.monotonic() + STOP_SECONDS, "")
-        self._server = None
+                _until(lambda: self._stopped(place), time.monotonic() + STOP_SECONDS, "")
+        with contextlib.suppress(OSError):
+            place.socket.rmdir()
 
-    def _gone(self, place: Place) -> bool:
-        if self._server is not None:
-            self._server.poll()
-        return _postmaster(place) is None
+    def _pid(self, place: Place) -> int:
+        """The server's process; ours may not have written its file yet."""
+        if self._server is not None and self._server.poll() is None:
+            return self._server.pid
+        pid = _postmaster(place)
+        if pid is None:
+            raise ProcessLookupError
+        return pid
+
+    def _stopped(self, place: Place) -> bool:
+        exited = self._server is None or self._server.poll() is not None
+        return exited and _postmaster(place) is None
 
 
 def _until(true: Callable[[], bool], deadline: float, otherwise: str) -> None:
@@ -311,6 +321,12 @@ def _postmaster(place: Place) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     return pid if f"/bin/postgres -D {place.data} -k " in _command(pid) else None
+
+
+def _forget_process(place: Place) -> None:
+    """Drop the files of a dead postmaster, whose number may by now be somebody else's."""
+    (place.data / "postmaster.pid").unlink(missing_ok=True)
+    (place.socket / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
 
 def _command(pid: int) -> str:
