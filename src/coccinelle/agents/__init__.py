@@ -1,1 +1,1 @@
-""
+"""The AI personas of a tenant, and their immutable published versions."""

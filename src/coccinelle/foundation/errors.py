@@ -28,7 +28,7 @@ class CoccinelleError(Exception):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field of a request that cannot be accepted: where, a stable code, the sentence's values."""
+    """A field of a request that cannot be accepted, a stable code, the sentence's values."""
 
     field: str
     code: str

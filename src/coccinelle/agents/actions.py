@@ -1,0 +1,28 @@
+"""What is done to an agent: created, given a new version, published."""
+
+from __future__ import annotations
+
+from coccinelle.agents import store
+from coccinelle.agents.model import Configuration
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.ids import AgentId, AgentVersionId, uuid7
+
+
+async def create(tx: TenantTx, *, key: str, position: int, configuration: Configuration) -> AgentId:
+    """A new agent with its first version, live at once. Raises `AgentKeyTaken`."""
+    agent_id = AgentId(uuid7())
+    await store.insert_agent(tx, agent_id=agent_id, key=key, position=position)
+    await publish(tx, agent_id=agent_id, configuration=configuration)
+    return agent_id
+
+
+async def publish(
+    tx: TenantTx, *, agent_id: AgentId, configuration: Configuration
+) -> AgentVersionId:
+    """Freeze `configuration` as the agent's next version and let it answer from now on."""
+    version_id = AgentVersionId(uuid7())
+    await store.insert_draft(
+        tx, version_id=version_id, agent_id=agent_id, configuration=configuration
+    )
+    await store.publish_version(tx, agent_id=agent_id, version_id=version_id)
+    return version_id

@@ -1,0 +1,214 @@
+"""The only way to a row: short transactions, each confined by PostgreSQL to one tenant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from procrastinate.tasks import Task
+from psycopg import AsyncConnection
+from psycopg.rows import class_row, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from coccinelle.foundation.errors import Unavailable
+from coccinelle.foundation.ids import TenantId
+
+Row = TypeVar("Row")
+Params = Sequence[Any] | Mapping[str, Any] | None
+
+CONNECT_ATTEMPTS = 3
+
+
+class Transaction:
+    """The statements of one open transaction. Rows come as the dataclass that is asked for."""
+
+    def __init__(self, connection: AsyncConnection[Any]):
+        self._connection = connection
+
+    async def run(self, query: str, params: Params = None) -> int:
+        """Execute, and say how many rows it touched."""
+        return (await self._connection.execute(query.encode(), params)).rowcount
+
+    async def run_many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute once for each of `rows`, in one go over the wire."""
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(query.encode(), rows)
+
+    async def all(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
+        """Every row, each as a `row`, whose fields are the columns."""
+        async with self._connection.cursor(row_factory=class_row(row)) as cursor:
+            await cursor.execute(query.encode(), params)
+            return await cursor.fetchall()
+
+    async def maybe(self, row: type[Row], query: str, params: Params = None) -> Row | None:
+        """The first row, or None."""
+        async with self._connection.cursor(row_factory=class_row(row)) as cursor:
+            await cursor.execute(query.encode(), params)
+            return await cursor.fetchone()
+
+    async def one(self, row: type[Row], query: str, params: Params = None) -> Row:
+        """The one row that there must be."""
+        found = await self.maybe(row, query, params)
+        if found is None:
+            raise LookupError("a statement that must give a row gave none")
+        return found
+
+    async def value(self, query: str, params: Params = None) -> Any:
+        """The first column of the first row, or None where there is no row."""
+        cursor = await self._connection.execute(query.encode(), params)
+        row = await cursor.fetchone()
+        return None if row is None else row[0]
+
+    async def records(self, query: str, params: Params = None) -> list[dict[str, Any]]:
+        """Rows as dictionaries, for figures that are printed as they are."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query.encode(), params)
+            return await cursor.fetchall()
+
+
+class DirectoryTx(Transaction):
+    """Answers "whose is this?": it may read look-up columns of all tenants, and nothing else."""
+
+
+class TenantTx(Transaction):
+    """A transaction that sees one tenant's rows only, whatever its statements say."""
+
+    def __init__(self, connection: AsyncConnection[Any], tenant_id: TenantId):
+        super().__init__(connection)
+        self.tenant_id = tenant_id
+
+    async def defer(self, task: Task[..., Any, Any], **args: Any) -> None:
+        """Have a worker run `task` for this tenant, if and only if this transaction commits."""
+        await self._become("coccinelle_worker", "procrastinate")
+        configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
+        await configured.defer_async(tenant_id=str(self.tenant_id), **args)
+        await self._become("coccinelle_app", "public")
+
+    async def _become(self, role: str, search_path: str) -> None:
+        await self._connection.execute(
+            "SELECT set_config('role', %s, true), set_config('search_path', %s, true)",
+            [role, search_path],
+        )
+
+
+class Database:
+    """A pool of connections that have no rights of their own until a transaction says whose.
+
+    Args:
+        dsn: a login that may become `coccinelle_app` and `coccinelle_directory`.
+        pooler: true behind a transaction pooler, where prepared statements do not survive.
+        max_connections: upper bound of this process's pool.
+        wait_seconds: how long a transaction may wait for a connection before `Unavailable`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pooler: bool = False,
+        max_connections: int = 10,
+        wait_seconds: float = 5.0,
+    ):
+        self._pool = AsyncConnectionPool(
+            dsn,
+            open=False,
+            min_size=1,
+            max_size=max_connections,
+            timeout=wait_seconds,
+            max_lifetime=1800,
+            kwargs={"autocommit": True, "prepare_threshold": None if pooler else 3},
+        )
+
+    async def open(self) -> None:
+        """Connect. Raises `Unavailable` when the database does not answer."""
+        try:
+            await self._pool.open(wait=True, timeout=10)
+        except PoolTimeout as error:
+            await self._pool.close()
+            raise Unavailable("database_unavailable") from error
+
+    async def close(self) -> None:
+        """Give every connection back to the server."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def tenant(
+        self, tenant_id: TenantId, *, timeout_ms: int = 10_000
+    ) -> AsyncIterator[TenantTx]:
+        """One transaction of one tenant: committed at the end, undone by any exception.
+
+        Raises:
+            Unavailable: the database is down, full, or too slow for `timeout_ms` a statement.
+        """
+        begin = _begin("coccinelle_app", timeout_ms, UUID(str(tenant_id)))
+        async with self._transaction(begin) as connection:
+            yield TenantTx(connection, tenant_id)
+
+    @asynccontextmanager
+    async def directory(self, *, timeout_ms: int = 10_000) -> AsyncIterator[DirectoryTx]:
+        """One read-only transaction over the look-up columns of all tenants."""
+        async with self._transaction(_begin("coccinelle_directory", timeout_ms)) as connection:
+            yield DirectoryTx(connection)
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the database answers a statement now."""
+        async with self._transaction(_begin("coccinelle_directory", 2_000)):
+            pass
+
+    @asynccontextmanager
+    async def _transaction(self, begin: bytes) -> AsyncIterator[AsyncConnection[Any]]:
+        try:
+            connection = await self._begun(begin)
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise Unavailable("database_unavailable") from error
+        try:
+            try:
+                yield connection
+            except BaseException:
+                await _settle(connection, b"ROLLBACK")
+                raise
+            await connection.execute(b"COMMIT")
+        except psycopg.OperationalError as error:
+            raise Unavailable("database_unavailable") from error
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _begun(self, begin: bytes) -> AsyncConnection[Any]:
+        """A connection inside a transaction; one that turns out to be dead is replaced."""
+        for attempt in range(1, CONNECT_ATTEMPTS + 1):
+            connection = await self._pool.getconn()
+            try:
+                await connection.execute(begin, prepare=False)
+            except psycopg.OperationalError:
+                await self._pool.putconn(connection)
+                if attempt == CONNECT_ATTEMPTS:
+                    raise
+            except BaseException:
+                await self._pool.putconn(connection)
+                raise
+            else:
+                return connection
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _begin(role: str, timeout_ms: int, tenant_id: UUID | None = None) -> bytes:
+    """BEGIN and whose it is, as one message: every value is ours, an integer or a UUID."""
+    settings = f"set_config('role', '{role}', true), "
+    settings += f"set_config('statement_timeout', '{int(timeout_ms)}', true), "
+    settings += f"set_config('app.tenant_id', '{tenant_id or ''}', true)"
+    return f"BEGIN; SELECT {settings}".encode()
+
+
+async def _settle(connection: AsyncConnection[Any], statement: bytes) -> None:
+    """End a transaction even while the task that ran it is being cancelled."""
+    if connection.closed:
+        return
+    try:
+        await asyncio.shield(connection.execute(statement))
+    except (psycopg.Error, asyncio.CancelledError):
+        # The server undoes what is left open when it closes the connection.
+        await connection.close()

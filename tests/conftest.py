@@ -1,0 +1,60 @@
+"""What every test stands on: one real PostgreSQL a worker process, and always two tenants."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+
+from coccinelle.foundation import migrate, postgres
+from coccinelle.foundation.database import Database
+from coccinelle.foundation.embedded import EmbeddedPostgres
+from coccinelle.foundation.ids import TenantId
+from coccinelle.tenants import actions as tenants
+
+IN_MEMORY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this worker process's own."""
+    running = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=IN_MEMORY)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def addresses(server: EmbeddedPostgres) -> postgres.Addresses:
+    """A migrated database: its owner's address, and that of the login that serves."""
+    found = postgres.provision(server)
+    migrate.migrate(found.owner)
+    postgres.let_login_serve(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+async def db(addresses: postgres.Addresses) -> AsyncIterator[Database]:
+    """The database as the application sees it: without any right of its own."""
+    database = Database(addresses.login)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def rivoli(db: Database) -> TenantId:
+    """A tenant."""
+    return await tenants.create(db, slug=f"rivoli-{uuid4().hex[:12]}", company_name="Rivoli")
+
+
+@pytest.fixture
+async def nordlys(db: Database) -> TenantId:
+    """Another tenant."""
+    return await tenants.create(db, slug=f"nordlys-{uuid4().hex[:12]}", company_name="Nordlys")
