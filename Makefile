@@ -1,0 +1,37 @@
+# make run | test | check | bench | docs | clean; PORT chooses where `run` serves.
+PORT ?= 8000
+export OMP_NUM_THREADS = 1
+export OMP_WAIT_POLICY = passive
+bin = .venv/bin
+python = $(bin)/python
+
+.PHONY: run test check bench docs clean
+.SILENT:
+
+run:
+	scripts/setup
+	exec $(bin)/coccinelle serve --demo --port $(PORT)
+
+test:
+	scripts/setup dev
+	$(python) -m pytest -n 2 --dist loadfile
+
+check:
+	scripts/setup dev
+	$(bin)/ruff format --check .
+	$(bin)/ruff check .
+	$(python) -m mypy
+	$(python) $(bin)/lint-imports
+	$(bin)/squawk src/coccinelle/foundation/migrations/*.sql
+
+bench:
+	scripts/setup
+	$(python) -m benchmarks
+
+docs:
+	scripts/setup
+	$(python) -m coccinelle.cli.reference
+
+clean:
+	rm -rf dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
