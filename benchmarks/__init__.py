@@ -1,0 +1,1 @@
+"""Measurements: one command each, real servers, results beside their targets."""
