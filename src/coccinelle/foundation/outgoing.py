@@ -24,7 +24,8 @@ import coccinelle
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.outgoing_addresses import is_host_name, is_public, numeric_address
 
-USER_AGENT = f"CoccinelleBot/{coccinelle.__version__}"
+PRODUCT = "CoccinelleBot"
+USER_AGENT = f"{PRODUCT}/{coccinelle.__version__}"
 
 MAX_URL_CHARS = 2_048
 MAX_REDIRECTS = 5
@@ -71,7 +72,10 @@ class Unreachable(Invalid):
 
 
 class AnswerTooLarge(Invalid):
-    """The answer has more bytes than are accepted, as received or once decompressed."""
+    """The answer has more bytes than are accepted, as received or once decompressed.
+
+    `received_bytes` is how many had arrived; none if the server had announced too many.
+    """
 
     default_code = "answer_too_large"
 
@@ -155,7 +159,7 @@ class Outgoing:
         resolver: Resolver | None = None,
     ) -> None:
         self._allow = frozenset(entry.lower() for entry in allow)
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._timeout_seconds = timeout_seconds
         self._turns = anyio.Semaphore(_CONCURRENT)
         self._pool = httpcore2.AsyncConnectionPool(
@@ -193,7 +197,7 @@ class Outgoing:
         """
         wanted = _Wanted(
             accept=accept,
-            max_bytes=min(self._max_bytes, max_bytes or self._max_bytes),
+            max_bytes=min(self.max_bytes, max_bytes or self.max_bytes),
             only=only,
             may_follow=may_follow,
         )
@@ -347,7 +351,7 @@ class _Plain:
     def add(self, part: bytes) -> None:
         self._body += part
         if len(self._body) > self._max_bytes:
-            raise AnswerTooLarge
+            raise AnswerTooLarge(received_bytes=len(self._body))
 
     def whole(self) -> bytes:
         return bytes(self._body)
@@ -362,7 +366,7 @@ class _Gunzip(_Plain):
     def add(self, part: bytes) -> None:
         self._received_bytes += len(part)
         if self._received_bytes > self._max_bytes:
-            raise AnswerTooLarge
+            raise AnswerTooLarge(received_bytes=self._received_bytes)
         while part:
             if self._member.eof:
                 if not part.startswith(b"\x1f"):
@@ -403,7 +407,7 @@ async def _fetched(
 async def _body(response: httpcore2.Response, received: Mapping[str, str], max_bytes: int) -> bytes:
     announced = received.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
-        raise AnswerTooLarge
+        raise AnswerTooLarge(received_bytes=0)
     coding = received.get("content-encoding", "").strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip"}:
         raise httpcore2.RemoteProtocolError
