@@ -44,6 +44,7 @@ _MAX_SITEMAPS = 20
 _SITEMAP_BYTES = 20 * 1024 * 1024
 _ROBOTS_BYTES = 512 * 1024
 _STATE_BYTES = 64 * 1024 * 1024
+_REFUSED_IN_A_ROW = 5
 _FRONTIER_PER_PAGE = 10
 _FRONTIER_SPARE = 100
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/pdf;q=0.8"
@@ -68,7 +69,8 @@ class CrawlLimits:
 
     Args:
         max_depth: links from the first page; a page of the sitemap is at 1.
-        max_bytes: of everything that is received; what remains is less than an average page.
+        max_bytes: of everything that is received; reached, too, when five answers in a row do
+            not fit in what is left.
         max_seconds: of reading, between pages; the last page may pass it by one time-out.
     """
 
@@ -197,6 +199,7 @@ class _Crawl:
         self._limits = limits
         self._rules = _Rules(Protego.parse(""), start)
         self._asked_at = time.monotonic()
+        self._refused_in_a_row = 0
         self._max_seen = limits.max_pages * _FRONTIER_PER_PAGE + _FRONTIER_SPARE
 
     async def open(self) -> None:
@@ -232,11 +235,9 @@ class _Crawl:
             self.state.seconds_done += time.monotonic() - began
 
     def _goes_on(self) -> bool:
-        # What is left must hold an average page: else every other page is asked for in vain.
-        average_bytes = self.state.bytes_done // max(1, self.state.pages_done)
         bounds = {
             "max_pages": self.state.pages_done >= self._limits.max_pages,
-            "max_bytes": self.state.bytes_done + average_bytes >= self._limits.max_bytes,
+            "max_bytes": self._bytes_left() <= 0 or self._refused_in_a_row >= _REFUSED_IN_A_ROW,
             "max_seconds": self.state.seconds_done >= self._limits.max_seconds,
         }
         reached = [name for name, passed in bounds.items() if passed]
@@ -272,17 +273,22 @@ class _Crawl:
 
     async def _ask_in_turn(self, url: str) -> Fetched:
         await self._wait()
-        left = max(1, self._limits.max_bytes - self.state.bytes_done)
+        left = max(1, self._bytes_left())
         return await self._counted(_get_page(self._outgoing, url, self._rules, left))
+
+    def _bytes_left(self) -> int:
+        return self._limits.max_bytes - self.state.bytes_done
 
     async def _counted(self, answer: Awaitable[Fetched]) -> Fetched:
         try:
             fetched = await answer
         except AnswerTooLarge as error:
+            self._refused_in_a_row += self._bytes_left() < self._outgoing.max_bytes
             self.state.bytes_done += int(str(error.values["received_bytes"]))
             raise
         finally:
             self._asked_at = time.monotonic()
+        self._refused_in_a_row = 0
         self.state.bytes_done += len(fetched.body)
         return fetched
 
@@ -377,7 +383,7 @@ class _Crawl:
 
     async def _sitemap(self, url: str) -> Sitemap:
         await self._wait()
-        left = min(_SITEMAP_BYTES, max(1, self._limits.max_bytes - self.state.bytes_done))
+        left = min(_SITEMAP_BYTES, max(1, self._bytes_left()))
         try:
             fetched = await self._counted(
                 self._outgoing.get(url, max_bytes=left, may_follow=self._rules.is_of_site)
