@@ -258,15 +258,21 @@ MALFORMED = [
 ]
 
 
+NAMES_OF_LOOPBACK = ("2130706433", "0", "127.1", "loopback.test", "xn--cho-9la.test")
+
+
+@pytest.fixture(scope="module")
+async def guarded() -> AsyncIterator[tuple[Outgoing, Names]]:
+    """One client for all the spellings; the names of loopback are known to it."""
+    async with client(names={name: [["127.0.0.1"]] for name in NAMES_OF_LOOPBACK}) as pair:
+        yield pair
+
+
 @pytest.mark.parametrize("url", literal_urls() + ENCODED + MALFORMED)
 async def test_no_spelling_of_an_address_that_is_not_public_is_connected_to(
-    url: str, connects: list[tuple[str, int]]
+    url: str, guarded: tuple[Outgoing, Names], connects: list[tuple[str, int]]
 ) -> None:
-    loopback: dict[str, list[list[str]]] = {
-        host: [["127.0.0.1"]] for host in ("2130706433", "0", "127.1", "loopback.test")
-    }
-    async with client(names=loopback) as (outgoing, _):
-        assert isinstance(await refusal(outgoing, url), BadAddress | Unreachable)
+    assert isinstance(await refusal(guarded[0], url), BadAddress | Unreachable)
     assert connects == []
 
 
@@ -279,21 +285,23 @@ async def test_no_spelling_of_an_address_that_is_not_public_is_connected_to(
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_no_spelling_of_a_name_of_loopback_is_connected_to(
-    host: str, scheme: str, connects: list[tuple[str, int]]
+    host: str,
+    scheme: str,
+    guarded: tuple[Outgoing, Names],
+    connects: list[tuple[str, int]],
 ) -> None:
-    names = {name: [["127.0.0.1"]] for name in ("loopback.test", "xn--cho-9la.test")}
-    async with client(names=names) as (outgoing, _):
-        await refusal(outgoing, f"{scheme}://{host}/")
+    await refusal(guarded[0], f"{scheme}://{host}/")
     assert connects == []
 
 
 @pytest.mark.parametrize("address", [*SPECIAL, "fe80::1%eth0", "not an address", ""])
 async def test_a_name_is_refused_for_what_it_resolves_to(
-    address: str, connects: list[tuple[str, int]]
+    address: str, guarded: tuple[Outgoing, Names], connects: list[tuple[str, int]]
 ) -> None:
-    async with client(names={"site.test": [[address]]}) as (outgoing, resolver):
-        assert isinstance(await refusal(outgoing, "http://site.test/"), Unreachable)
-    assert resolver.asked == ["site.test"]
+    outgoing, resolver = guarded
+    resolver.answers["site.test"] = [[address]]
+    assert isinstance(await refusal(outgoing, "http://site.test/"), Unreachable)
+    assert resolver.asked[-1] == "site.test"
     assert connects == []
 
 
