@@ -341,12 +341,14 @@ def test_data_that_its_owner_can_no_longer_reach_is_an_error_not_an_empty_databa
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs two accounts")
-def test_what_an_ordinary_user_made_root_can_serve_and_give_back(place: Path) -> None:
+@pytest.mark.parametrize("first", ["root", "the owner"])
+def test_root_and_the_owner_of_the_directory_serve_in_turn(place: Path, first: str) -> None:
     nobody = pwd.getpwnam("nobody")
     root = place / "data of nobody"
     root.mkdir()
     os.chown(root, nobody.pw_uid, nobody.pw_gid)
-    as_nobody(root)
+    if first == "the owner":
+        as_nobody(root)
     with EmbeddedPostgres(root, settings=FAST) as server:
         assert Path(f"/proc/{postmaster(server)}").stat().st_uid == nobody.pw_uid
     as_nobody(root)
@@ -379,24 +381,39 @@ def test_programs_that_the_account_cannot_reach_are_copied(
 
 
 def as_nobody(root: Path) -> None:
-    """Use the server as an ordinary account, which may not reach this environment's Python."""
-    nobody = pwd.getpwnam("nobody")
+    """Use the server as an ordinary account, to the end."""
     source = Path(coccinelle.__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="coccinelle-test-") as home:
         packages = Path(home) / "packages"
         shutil.copytree(source / "coccinelle/foundation", packages / "coccinelle/foundation")
         Path(home).chmod(0o755)
-        installed = Path(psycopg.__file__).parents[1]
-        done = subprocess.run(
-            ["/usr/bin/python3", "-c", USER, str(root)],
-            user=nobody.pw_uid,
-            group=nobody.pw_gid,
-            extra_groups=[],
-            env={"PATH": os.defpath, "PYTHONPATH": f"{packages}:{installed}", "HOME": home},
-            input="",
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-        )
+        done = run_as_nobody(python_of_nobody(), packages, USER, str(root))
     assert done.stdout == "started\nleft\n", done.stderr
+
+
+def python_of_nobody() -> str:
+    """One that reaches our packages: this environment's own may be in root's closed home."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            if run_as_nobody(python, Path("/"), "import psycopg_binary").returncode == 0:
+                return python
+    pytest.skip("an ordinary account reaches no Python with our packages")
+
+
+def run_as_nobody(
+    python: str, packages: Path, program: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    nobody = pwd.getpwnam("nobody")
+    installed = Path(psycopg.__file__).parents[1]
+    return subprocess.run(
+        [python, "-c", program, *arguments],
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        env={"PATH": os.defpath, "PYTHONPATH": f"{packages}:{installed}", "HOME": "/"},
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )

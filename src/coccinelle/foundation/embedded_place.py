@@ -181,10 +181,10 @@ def _elsewhere(root: Path) -> Place:
 
 
 def _account(root: Path) -> Account:
-    """Who owns the data already there, else the first unprivileged account of this machine."""
-    data = root / "data"
-    if data.exists() and (owner := data.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
+    """Who owns the data or its directory, else the first unprivileged account of this machine."""
+    for path in (root / "data", root):
+        if path.exists() and (owner := path.stat()).st_uid != 0:
+            return Account(owner.st_uid, owner.st_gid)
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
