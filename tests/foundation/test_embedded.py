@@ -395,7 +395,7 @@ def python_of_nobody() -> str:
     """One that reaches our packages: this environment's own may be in root's closed home."""
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError):
-            if run_as_nobody(python, Path("/"), "import psycopg_binary").returncode == 0:
+            if run_as_nobody(python, Path("/"), "import psycopg").returncode == 0:
                 return python
     pytest.skip("an ordinary account reaches no Python with our packages")
 
