@@ -188,7 +188,7 @@ async def test_a_crawl_that_is_interrupted_goes_on_where_it_was(
                 pages.append(page)
                 kept = after.to_json()
                 break
-            await started.aclose()  # type: ignore[attr-defined]
+            await started.aclose()
     pages += await read(site, state=CrawlState.from_json(kept))
     assert set(paths(pages)) == EVERY_PAGE
     assert len(pages) == len(EVERY_PAGE)
@@ -235,11 +235,12 @@ async def test_a_sitemap_says_which_pages_there_are(site: Site) -> None:
 
 async def test_sitemaps_of_sitemaps_are_read_plain_and_compressed(site: Site) -> None:
     www = f"http://www.institut.test:{site.port}/"
-    site.robots(f"User-agent: *\nSitemap: {site.home}plan.xml\nSitemap: http://ailleurs.test/p.xml")
+    elsewhere = f"http://ailleurs.test:{site.port}/"
+    site.robots(f"Sitemap: {site.home}plan.xml\nSitemap: {elsewhere}p.xml")
     site.sitemap(
         "/plan.xml",
         *(site.home + name for name in ("a.xml", "b.xml.gz", "plan.xml", "absent.xml")),
-        "http://ailleurs.test/c.xml",
+        elsewhere + "c.xml",
         index=True,
     )
     site.sitemap("/a.xml", www + "un")
@@ -248,7 +249,7 @@ async def test_sitemaps_of_sitemaps_are_read_plain_and_compressed(site: Site) ->
         site.html(path)
     assert paths(await read(site)) == ["", "un", "deux"]
     assert site.asked.count("/plan.xml") == 1
-    assert "/sitemap.xml" not in site.asked
+    assert {"/sitemap.xml", "/p.xml", "/c.xml"}.isdisjoint(site.asked)
 
 
 async def test_no_more_than_twenty_sitemaps_are_read(site: Site) -> None:
@@ -417,6 +418,24 @@ async def test_a_calendar_without_end_ends_at_each_bound(
     assert state.bytes_done <= 30_000 + 70_000 * (bound != "max_bytes")
 
 
+async def test_nothing_is_asked_for_when_all_bytes_are_spent(site: Site) -> None:
+    site.html("/", "/a")
+    site.html("/a")
+    site.sitemap("/sitemap.xml")
+    spent = sum(len(body) for _, _, body in (site.pages["/"], site.pages["/sitemap.xml"]))
+    state = CrawlState()
+    assert paths(await read(site, limits=CrawlLimits(9, 9, spent, 60), state=state)) == [""]
+    assert (state.stopped, state.bytes_done) == ("max_bytes", spent)
+    assert "/a" not in site.asked
+
+
+async def test_a_single_page_needs_no_sitemap(site: Site) -> None:
+    a_french_site(site)
+    site.sitemap("/sitemap.xml", site.home + "soins")
+    assert paths(await read(site, limits=CrawlLimits(9, 0, 10**6, 60))) == [""]
+    assert site.asked == ["/robots.txt", "/"]
+
+
 async def test_links_without_end_are_not_all_remembered(site: Site) -> None:
     site.html("/", "/agenda?jour=1")
     site.has_calendar = True
@@ -477,11 +496,12 @@ async def test_one_page_under_two_addresses_is_read_once(site: Site) -> None:
 async def test_a_canonical_address_that_is_the_home_page_or_elsewhere_is_not_believed(
     site: Site,
 ) -> None:
-    site.html("/", "/soins", "/tarifs", "/blog")
+    site.html("/", "/soins", "/tarifs", "/forfaits", "/blog")
     site.html("/soins", head=f'<link rel="canonical" href="{site.home}">')
+    site.html("/forfaits", head='<link rel="canonical" href="https://ailleurs.test/tarifs">')
     site.html("/tarifs", head='<link rel="canonical" href="https://ailleurs.test/tarifs">')
     site.html("/blog", head='<link rel="canonical" href="http://[">')
-    assert paths(await read(site)) == ["", "soins", "tarifs", "blog"]
+    assert paths(await read(site)) == ["", "soins", "tarifs", "forfaits", "blog"]
 
 
 async def test_only_pages_and_pdf_are_documents(site: Site) -> None:
@@ -523,14 +543,16 @@ async def test_a_page_that_is_too_large_or_broken_stops_nothing_else(site: Site)
 
 
 async def test_a_busy_server_is_asked_once_more_if_it_says_when(site: Site) -> None:
-    site.html("/", "/plus-tard", "/jamais", "/trop-tard")
+    site.html("/", "/plus-tard", "/jamais", "/trop-tard", "/cassee")
+    site.html("/cassee", status=500, Retry_After="0")
     site.html("/plus-tard", status=503, Retry_After="0")
     site.html("/jamais", status=429)
     site.html("/trop-tard", status=429, Retry_After="3600")
     state = CrawlState()
     await read(site, state=state)
-    assert state.skipped_counts == {"page_busy": 3}
-    assert [site.asked.count(path) for path in ("/plus-tard", "/jamais", "/trop-tard")] == [2, 1, 1]
+    assert state.skipped_counts == {"page_busy": 3, "page_failed": 1}
+    assert site.asked.count("/plus-tard") == 2
+    assert [site.asked.count(path) for path in ("/jamais", "/trop-tard", "/cassee")] == [1, 1, 1]
 
 
 async def test_of_a_thousand_dead_links_two_hundred_are_named(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -146,7 +146,7 @@ class CrawlState:
 
 async def crawl(
     start_url: str, *, outgoing: Outgoing, limits: CrawlLimits, state: CrawlState | None = None
-) -> AsyncIterator[tuple[Page, CrawlState]]:
+) -> AsyncGenerator[tuple[Page, CrawlState], None]:
     """The pages of the site of `start_url`, one at a time, that page first.
 
     Keeps to robots.txt (RFC 9309) and its crawl delay up to 10 seconds, to `noindex` and
