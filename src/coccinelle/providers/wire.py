@@ -310,6 +310,7 @@ class _Connection(asyncio.Protocol):
         self._busy = False
         self._draining = False
         self._whole = False
+        self._reusable = False
         self._error: WireError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -349,7 +350,7 @@ class _Connection(asyncio.Protocol):
         return data
 
     def finish(self, *, drain: bool) -> None:
-        if self._whole and not self.lost and self._keeps_alive():
+        if self._whole and not self.lost and self._reusable:
             self.park()
         elif drain and not self.lost and not self._whole and self._error is None:
             self._draining = True
@@ -374,11 +375,6 @@ class _Connection(asyncio.Protocol):
             self._timer = None
         if self._transport is not None:
             self._transport.abort()
-
-    def _keeps_alive(self) -> bool:
-        return self.headers.get(b"connection", b"").lower() != b"close" and bool(
-            self._parser.should_keep_alive()
-        )
 
     def _give_up_draining(self) -> None:
         if self._draining:
@@ -433,6 +429,9 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         self.heard = True
+        if self._whole:
+            self.abort()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -466,6 +465,8 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if self._whole:
+            raise ValueError("a response that was not asked for")
         if status >= 200:
             self.status, self.headers = status, self._pending
         self._pending = {}
@@ -482,3 +483,4 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.status:
             self._whole = True
+            self._reusable = bool(self._parser.should_keep_alive())
