@@ -163,3 +163,13 @@ async def listed(tx: DirectoryTx) -> list[Listed]:
     return await tx.all(
         Listed, "SELECT id, slug, company_name FROM tenants ORDER BY created_at, id"
     )
+
+
+async def lists_origin(tx: DirectoryTx, origin: str) -> bool:
+    """Whether some public key may be used by pages at `origin`."""
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM public_keys"
+        " WHERE %s = ANY(allowed_origins) AND revoked_at IS NULL)",
+        [origin],
+    )
+    return found
