@@ -24,7 +24,13 @@ from coccinelle.knowledge.crawl import (
     crawl,
     fetch_page,
 )
-from coccinelle.knowledge.crawl_reading import identity, normalised, read_page, read_sitemap
+from coccinelle.knowledge.crawl_reading import (
+    identity,
+    kind_of,
+    normalised,
+    read_page,
+    read_sitemap,
+)
 
 LIMITS = CrawlLimits(max_pages=50, max_depth=5, max_bytes=5_000_000, max_seconds=60)
 PDF = b"%PDF-1.4 tarif"
@@ -217,6 +223,9 @@ async def test_a_state_survives_json_and_nothing_else_is_taken_for_one() -> None
     )
     state.skip("http://a.test/x", "page_not_found")
     assert CrawlState.from_json(state.to_json()) == state
+    names = [str(number) for number in range(500)]
+    one, other = CrawlState(seen={*names}), CrawlState(seen={*names[::-1]})
+    assert one.to_json() == other.to_json()
     for text in ("", "[]", '{"pending": [["a"]]}', '{"seen": 3}', '{"pages_done": "x"}'):
         with pytest.raises(ValueError, match=r".+"):
             CrawlState.from_json(text)
@@ -390,7 +399,7 @@ async def test_what_a_page_asks_of_robots_is_kept(site: Site) -> None:
 
 
 async def test_links_count_from_the_base_of_the_page(site: Site) -> None:
-    site.html("/", "visage\n", head='<base href="/soins/">')
+    site.html("/", "vis\nage\t", head='<base href="/soins/">')
     site.html("/soins/visage")
     assert paths(await read(site)) == ["", "soins/visage"]
 
@@ -636,6 +645,20 @@ def test_pages_are_one_or_two_by_their_addresses() -> None:
     assert len({identity(url) for url in one}) == 1
     two = ["http://exemple.fr/a?x=1&y=2", "http://exemple.fr/a?y=2&x=1", "http://exemple.fr/A"]
     assert len({identity(url) for url in [*one, *two, "http://exemple.fr:81/a"]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "kind"),
+    [
+        ("text/html", b"bonjour", "text/html"),
+        ("", b"%PDF-1.7", "application/pdf"),
+        ("text/plain", b"<html>", ""),
+        ("application/octet-stream", b"%PDF-1.7", ""),
+        ("", b"bonjour", ""),
+    ],
+)
+def test_only_what_has_no_type_is_guessed(media_type: str, body: bytes, kind: str) -> None:
+    assert kind_of(media_type, body) == kind
 
 
 def test_hostile_pages_give_bounded_facts() -> None:

@@ -347,10 +347,8 @@ class _Crawl:
         Not if it is on another site, and not if it is the home page: themes that give the home
         page for every page are common, and would leave nothing of their site.
         """
-        return site_of(canonical) == site_of(url) and identity(canonical) not in (
-            identity(url),
-            site_of(url),
-        )
+        home = site_of(url)
+        return site_of(canonical) == home and identity(canonical) not in (identity(url), home)
 
     def _add(self, url: str, depth: int) -> None:
         """Put `url` at the end of what is pending, if it is a new page of this site."""
