@@ -11,6 +11,8 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.jobs import Job, Status
 from psycopg import AsyncConnection
 
+from coccinelle.foundation.tracing import watch_job
+
 log = structlog.get_logger(__name__)
 
 STALLED_SECONDS = 30
@@ -25,9 +27,7 @@ RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
 @asynccontextmanager
 async def queue(dsn: str) -> AsyncIterator[App]:
     """The queue in the database at `dsn`, a direct connection: a pooler has no LISTEN."""
-    connector = PsycopgConnector(
-        conninfo=dsn, min_size=1, max_size=4, configure=_become_worker, open=False
-    )
+    connector = PsycopgConnector(conninfo=dsn, min_size=1, max_size=4, configure=_become_worker)
     with jobs.replace_connector(connector) as app:
         async with app.open_async():
             yield app
@@ -45,6 +45,7 @@ async def work(app: App, services: object, *, concurrency: int, until_idle: bool
         update_heartbeat_interval=5.0,
         stalled_worker_timeout=STALLED_SECONDS,
         additional_context={"services": services},
+        worker_middleware=[watch_job],
     )
 
 
