@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from psycopg.errors import UniqueViolation
-from psycopg.types.json import Jsonb
 
 from coccinelle.agents.model import Agent, Configuration, LegacyType
 from coccinelle.foundation.database import TenantTx
@@ -90,21 +88,23 @@ async def live_agents(tx: TenantTx) -> list[Agent]:
     return [_agent(row) for row in rows]
 
 
-async def save_calibration(tx: TenantTx, *, embedding_model: str, points: list[Any]) -> None:
-    await tx.run(
-        "INSERT INTO routing_calibrations (tenant_id, embedding_model, points) VALUES (%s, %s, %s)"
-        " ON CONFLICT (tenant_id) DO UPDATE SET embedding_model = excluded.embedding_model,"
-        " points = excluded.points, computed_at = now()",
-        [tx.tenant_id, embedding_model, Jsonb(points)],
-    )
-
-
-async def calibration(tx: TenantTx, *, embedding_model: str) -> list[Any] | None:
-    points: list[Any] | None = await tx.value(
-        "SELECT points FROM routing_calibrations WHERE tenant_id = %s AND embedding_model = %s",
+async def vectors(tx: TenantTx, *, embedding_model: str) -> dict[AgentVersionId, bytes]:
+    rows = await tx.records(
+        "SELECT agent_version_id, vectors FROM agent_vectors"
+        " WHERE tenant_id = %s AND embedding_model = %s",
         [tx.tenant_id, embedding_model],
     )
-    return points
+    return {row["agent_version_id"]: row["vectors"] for row in rows}
+
+
+async def save_vectors(
+    tx: TenantTx, *, version_id: AgentVersionId, embedding_model: str, vectors: bytes
+) -> None:
+    await tx.run(
+        "INSERT INTO agent_vectors (tenant_id, agent_version_id, embedding_model, vectors)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        [tx.tenant_id, version_id, embedding_model, vectors],
+    )
 
 
 def _agent(row: _LiveRow) -> Agent:

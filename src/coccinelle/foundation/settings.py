@@ -12,6 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_core import ErrorDetails
 
 PREFIX = "COCCINELLE_"
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+DEFAULT_ANSWER_MODELS = ("mistralai/mistral-medium-3.1", "openai/gpt-4.1-mini")
+DEFAULT_ROUTING_MODELS = ("mistralai/mistral-small-3.2-24b-instruct", "openai/gpt-4.1-nano")
 _NAMES = {"database_url": "DATABASE_URL", "openrouter_api_key": "OPENROUTER_API_KEY"}
 
 
@@ -77,7 +80,7 @@ class Settings(BaseModel):
     )
 
     llm_base_url: str = Field(
-        "https://openrouter.ai/api/v1",
+        OPENROUTER_URL,
         description="Any OpenAI-compatible endpoint; Ollama: http://127.0.0.1:11434/v1.",
     )
     llm_api_key: SecretStr | None = Field(
@@ -113,7 +116,7 @@ class Settings(BaseModel):
     llm_max_tokens: int = Field(700, ge=16, le=8192, description="Tokens of an answer, at most.")
     llm_prices: Prices = Field(
         {},
-        description='Micro-euros per million tokens, in and out, as JSON: {"model": [150000, 600000]}.',
+        description='Micro-euros per million tokens in, out, as JSON: {"model": [150000, 600000]}.',
     )
     usd_to_eur: float = Field(
         0.92, gt=0, le=10, description="Euros for one dollar, for endpoints that bill in dollars."
@@ -242,6 +245,20 @@ class Settings(BaseModel):
         le=32,
         description="Jobs run at once by a server process; 0: a worker elsewhere runs them.",
     )
+
+    @property
+    def answer_models(self) -> tuple[str, ...]:
+        """Models that answer: the chosen ones, or ours where OpenRouter's key is all there is."""
+        return self.llm_answer_models or (DEFAULT_ANSWER_MODELS if self._has_openrouter else ())
+
+    @property
+    def routing_models(self) -> tuple[str, ...]:
+        """Models that route, likewise."""
+        return self.llm_routing_models or (DEFAULT_ROUTING_MODELS if self._has_openrouter else ())
+
+    @property
+    def _has_openrouter(self) -> bool:
+        return self.answer_key is not None and self.llm_base_url.rstrip("/") == OPENROUTER_URL
 
     @property
     def answer_key(self) -> str | None:

@@ -58,15 +58,18 @@ CREATE POLICY tenant_draft_delete ON agent_versions FOR DELETE TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant()) AND published_at IS NULL);
 GRANT SELECT, INSERT, UPDATE, DELETE ON agent_versions TO coccinelle_app;
 
--- How often an embedding route of this score and lead is right, over the live agents' own examples.
-CREATE TABLE routing_calibrations (
-    tenant_id uuid PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+-- What an agent is recognised by: its version's description and examples, as vectors of one model
+-- (float16, little-endian, one row a text in that order).
+CREATE TABLE agent_vectors (
+    tenant_id uuid NOT NULL,
+    agent_version_id uuid NOT NULL,
     embedding_model text NOT NULL,
-    points jsonb NOT NULL,
-    computed_at timestamptz NOT NULL DEFAULT now()
+    vectors bytea NOT NULL,
+    PRIMARY KEY (tenant_id, agent_version_id, embedding_model),
+    FOREIGN KEY (tenant_id, agent_version_id) REFERENCES agent_versions (tenant_id, id) ON DELETE CASCADE
 );
-ALTER TABLE routing_calibrations ENABLE ROW LEVEL SECURITY;
-ALTER TABLE routing_calibrations FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON routing_calibrations TO coccinelle_app
+ALTER TABLE agent_vectors ENABLE ROW LEVEL SECURITY;
+ALTER TABLE agent_vectors FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON agent_vectors TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant())) WITH CHECK (tenant_id = (SELECT app_tenant()));
-GRANT SELECT, INSERT, UPDATE, DELETE ON routing_calibrations TO coccinelle_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON agent_vectors TO coccinelle_app;

@@ -1,0 +1,184 @@
+"""What is done to a conversation: a message admitted, a turn started, ended, told again."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID, uuid5
+
+from psycopg.errors import UniqueViolation
+
+from coccinelle.conversations import store
+from coccinelle.conversations.model import (
+    Admitted,
+    Arrival,
+    Context,
+    Draft,
+    HistoryItem,
+    Limits,
+    Message,
+    Outcome,
+    Repeated,
+    State,
+)
+from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.errors import Conflict, NotFound, TooMany
+from coccinelle.foundation.ids import ConversationId, TurnId, uuid7
+
+RACE_ATTEMPTS = 5
+
+
+async def admit(db: Database, arrival: Arrival, limits: Limits) -> Admitted | Repeated:
+    """Write a message and its turn in one transaction, or say which turn it already has.
+
+    A message that was sent before is neither counted nor queued.
+
+    Raises:
+        NotFound: the conversation is another user's.
+        Conflict: this message id was used for another message.
+        TooMany: too many messages of this user, conversation or address, or too many waiting.
+    """
+    for attempt in range(RACE_ATTEMPTS):
+        try:
+            async with db.tenant(arrival.tenant_id) as tx:
+                return await _admit(tx, arrival, limits)
+        except UniqueViolation:
+            # Two first messages of one conversation at once: the other one has made it by now.
+            if attempt == RACE_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _admit(tx: TenantTx, arrival: Arrival, limits: Limits) -> Admitted | Repeated:
+    conversation = await store.open_conversation(tx, arrival)
+    if conversation.customer_id != conversation.asking_customer_id:
+        raise NotFound("conversation_not_found")
+    turn_id = TurnId(uuid7())
+    digest = hashlib.sha256(arrival.text.encode()).digest()
+    row = await _write(tx, arrival, conversation, turn_id, digest, limits)
+    if row.repeated_id is not None and row.repeated_stale:
+        await store.forget_key(tx, turn_id=row.repeated_id)
+        row = await _write(tx, arrival, conversation, turn_id, digest, limits)
+    if row.repeated_id is not None and row.repeated_state is not None:
+        if not row.repeated_same:
+            raise Conflict("message_id_reused")
+        return Repeated(row.repeated_id, row.repeated_state)
+    _check_counts(row, limits)
+    context = _context(row)
+    return Admitted(turn_id, conversation.id, conversation.next_seq, row.is_waiting, context)
+
+
+async def _write(
+    tx: TenantTx,
+    arrival: Arrival,
+    conversation: store.ConversationRow,
+    turn_id: TurnId,
+    digest: bytes,
+    limits: Limits,
+) -> store.AdmissionRow:
+    subjects = [f"user:{arrival.user_id}", f"conversation:{arrival.conversation_id}"]
+    if arrival.address is not None:
+        subjects.append(f"address:{arrival.address}")
+    return await store.admit(
+        tx,
+        arrival=arrival,
+        conversation_id=conversation.id,
+        seq=conversation.next_seq,
+        turn_id=turn_id,
+        message_id=_message_id(arrival, turn_id),
+        message_sha256=digest,
+        subjects=subjects,
+        limits=limits,
+    )
+
+
+def _message_id(arrival: Arrival, turn_id: TurnId) -> UUID:
+    """Derived from the turn, which is the one that a repeated message finds again."""
+    return uuid5(turn_id, f"customer:{arrival.message_key or ''}")
+
+
+def _check_counts(row: store.AdmissionRow, limits: Limits) -> None:
+    if row.most_hits > limits.messages or row.address_hits > limits.address_messages:
+        raise TooMany("rate_limited", retry_after_seconds=max(1, row.wait_seconds))
+    if row.waiting_count >= limits.waiting and row.is_waiting:
+        raise TooMany("rate_limited", retry_after_seconds=2)
+
+
+def _context(row: store.AdmissionRow | store.ContextRow) -> Context:
+    history = tuple(Message(item["author"], item["text"]) for item in row.history)  # type: ignore[arg-type]
+    return Context(
+        history=history,
+        customer_messages=row.customer_messages,
+        last_agent_id=row.last_agent_id,
+        last_outcome=_outcome(row.last_state),
+        handoff_open=row.handoff_open,
+    )
+
+
+def _outcome(state: State | None) -> Outcome | None:
+    return None if state in (None, "accepted", "answering") else state  # type: ignore[return-value]
+
+
+async def start_waiting(tx: TenantTx, admitted: Admitted, limits: Limits) -> Context | None:
+    """The turn's context once it is first in its conversation and now answering; else None."""
+    await store.fail_dead_turns(tx, conversation_id=admitted.conversation_id)
+    started = await store.start_waiting_turn(
+        tx,
+        turn_id=admitted.turn_id,
+        conversation_id=admitted.conversation_id,
+        seq=admitted.seq,
+        lease_seconds=limits.lease_seconds,
+    )
+    if not started:
+        return None
+    row = await store.context(
+        tx,
+        conversation_id=admitted.conversation_id,
+        seq=admitted.seq,
+        history_messages=limits.history_messages,
+    )
+    return _context(row)
+
+
+async def reopen(tx: TenantTx, turn_id: TurnId, limits: Limits) -> Admitted | None:
+    """A failed turn, waiting to be answered again; None when it is not failed (any more)."""
+    row = await store.reopen_turn(tx, turn_id=turn_id, lease_seconds=limits.lease_seconds)
+    if row is None:
+        return None
+    conversation_id = ConversationId(row["conversation_id"])
+    return Admitted(turn_id, conversation_id, row["seq"], True, Context())
+
+
+async def finish(tx: TenantTx, draft: Draft) -> bool:
+    """Record what became of a turn; false when it had been ended by somebody else."""
+    written = await store.finish_turn(tx, draft, message_id=uuid5(draft.turn_id, "agent"))
+    return written == 1
+
+
+async def give_feedback(tx: TenantTx, *, turn_id: TurnId, score: int, comment: str | None) -> None:
+    """Keep what a customer thought of an answer; the last word counts. Raises `NotFound`."""
+    if await store.turn_state(tx, turn_id) is None:
+        raise NotFound("turn_not_found")
+    await store.save_feedback(tx, turn_id=turn_id, score=score, comment=comment)
+
+
+async def read_history(
+    tx: TenantTx, *, external_id: str, user_id: str, after_seq: int, limit: int
+) -> list[HistoryItem]:
+    """What was said, oldest first. Raises `NotFound` unless the conversation is that user's."""
+    conversation_id = await store.conversation_of(tx, external_id=external_id, user_id=user_id)
+    if conversation_id is None:
+        raise NotFound("conversation_not_found")
+    return await store.history(
+        tx, conversation_id=conversation_id, after_seq=after_seq, limit=limit
+    )
+
+
+async def remaining(tx: TenantTx, *, external_id: str, limits: Limits) -> int:
+    """How many messages this conversation and its user may send now."""
+    user = await store.user_of(tx, external_id=external_id)
+    window = limits.window_seconds
+    used = await store.hits(tx, subject=f"conversation:{external_id}", window_seconds=window)
+    if user is not None:
+        by_user = await store.hits(tx, subject=f"user:{user}", window_seconds=window)
+        used = max(used, by_user)
+    return max(0, limits.messages - used)

@@ -1,0 +1,373 @@
+"""Route and retrieve, side by side: who answers, and from which passages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from coccinelle.agents.model import Agent
+from coccinelle.conversations.model import Context, Message
+from coccinelle.engine import cues, routing
+from coccinelle.engine.model import EngineSettings, Inbound
+from coccinelle.engine.phrases import phrase
+from coccinelle.engine.routing import Route, Scores
+from coccinelle.engine.routing_model import Opinion, second_opinion
+from coccinelle.engine.view import View, Views
+from coccinelle.foundation import clock
+from coccinelle.foundation.database import Database
+from coccinelle.foundation.ids import AgentId
+from coccinelle.knowledge import search as knowledge
+from coccinelle.knowledge.search import Passage
+from coccinelle.providers.embeddings.model import Embedder, EmbeddingUnavailable, Vectors
+from coccinelle.providers.language.model import LanguageModel, ModelCall, ModelFailed
+from coccinelle.providers.rerank.model import Reranker
+
+LONG_MESSAGE_CHARS = 400
+LOOP_MESSAGES = 6
+CANDIDATES = 20
+# A shared document answers a message that is no agent's business only when it clearly does.
+SHARED_MARGIN = 0.10
+# Without vectors only words are left to judge by: this share of the question's must be there.
+COVERAGE_WITHOUT_VECTORS = 0.5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who answers and from what; `best_score` is compared with the tenant's threshold.
+
+    Route and passages are made side by side: both times count from the same start.
+    """
+
+    route: Route
+    passages: tuple[Passage, ...] = ()
+    best_score: float | None = None
+    is_known: bool = False
+    says_the_same: bool = False
+    route_ms: int = 0
+    retrieve_ms: int = 0
+
+
+class Orchestrator:
+    """Decides for one message; holds no state of its own."""
+
+    def __init__(
+        self,
+        db: Database,
+        views: Views,
+        embedder: Embedder,
+        *,
+        routing_model: LanguageModel | None,
+        reranker: Reranker | None,
+        settings: EngineSettings,
+    ):
+        self._db = db
+        self._views = views
+        self._embedder = embedder
+        self._model = routing_model
+        self._reranker = reranker
+        self._settings = settings
+
+    async def decide(
+        self, inbound: Inbound, view: View, context: Context, calls: list[ModelCall]
+    ) -> Decision:
+        """The route, and the passages of the agent that it names."""
+        started = time.perf_counter()
+        history = inbound.context or context.history
+        current = view.agent_by_id(context.last_agent_id)
+        by_words = self._by_words(inbound, view, context, current)
+        if by_words is not None:
+            same = await self._repeats(inbound.text, context, history)
+            return Decision(by_words, says_the_same=same)
+        question = _search_question(inbound.text, history)
+        opinion = self._ask_early(inbound, view, current, history, calls)
+        try:
+            vectors = await self._embed(inbound.text, question, history, context)
+            search = asyncio.create_task(self._search(view, question, vectors))
+            try:
+                route = await self._route(inbound, view, current, vectors, opinion)
+                route_ms = int(clock.elapsed_ms(started))
+                found = await search
+            finally:
+                search.cancel()
+        finally:
+            if opinion is not None:
+                opinion.cancel()
+        if route.search_question and _wants_model_question(inbound.text, route):
+            found = await self._search_again(view, route.search_question)
+        else:
+            route = replace(route, search_question=question)
+        decision = await self._with_passages(view, route, current, found, vectors)
+        return replace(
+            decision,
+            says_the_same=_says_the_same(vectors, self._settings),
+            route_ms=route_ms,
+            retrieve_ms=int(clock.elapsed_ms(started)),
+        )
+
+    def _by_words(
+        self, inbound: Inbound, view: View, context: Context, current: Agent | None
+    ) -> Route | None:
+        kind = routing.kind_by_words(inbound.text)
+        offered = context.last_outcome == "escalated" and not context.handoff_open
+        if offered and cues.accepts(inbound.text):
+            kind = "person"
+        if kind is None:
+            return None
+        if kind == "person":
+            return Route("person", None, 1.0, self._say(view, "route_person"), "words")
+        agent = self._forced(inbound, view) or current or view.agents[0]
+        reason = self._say(view, "route_stock", score=1.0)
+        return Route(kind, agent, 1.0, reason, "words")
+
+    def _ask_early(
+        self,
+        inbound: Inbound,
+        view: View,
+        current: Agent | None,
+        history: Sequence[Message],
+        calls: list[ModelCall],
+    ) -> asyncio.Task[Opinion] | None:
+        """Ask the routing model beside the embedding: waiting for one to ask the other is slow."""
+        follows_up = current is not None and cues.leans_on_history(inbound.text)
+        if self._model is None or inbound.agent_key or follows_up or len(view.agents) == 1:
+            return None
+        asked = asyncio.create_task(self._opinion(self._model, inbound, view, history, calls))
+        asked.add_done_callback(_notice)
+        return asked
+
+    async def _opinion(
+        self,
+        model: LanguageModel,
+        inbound: Inbound,
+        view: View,
+        history: Sequence[Message],
+        calls: list[ModelCall],
+    ) -> Opinion:
+        await asyncio.sleep(self._settings.routing_head_start_ms / 1000)
+        return await second_opinion(
+            model,
+            tenant=view.tenant,
+            agents=view.agents,
+            history=history,
+            text=inbound.text,
+            seconds=self._settings.routing_seconds,
+            calls=calls,
+        )
+
+    async def _embed(
+        self, text: str, question: str, history: Sequence[Message], context: Context
+    ) -> list[Vectors] | None:
+        """Vectors of the message, of the search question, and of the last two messages where a
+        loop is possible; None when the embedder is down."""
+        earlier = _earlier(history) if context.customer_messages + 1 >= LOOP_MESSAGES else []
+        texts = [text, question, *earlier]
+        try:
+            distinct = list(dict.fromkeys(texts))
+            rows = await self._embedder.embed_queries(distinct)
+        except EmbeddingUnavailable:
+            return None
+        by_text = dict(zip(distinct, rows, strict=True))
+        return [by_text[text] for text in texts]
+
+    async def _repeats(self, text: str, context: Context, history: Sequence[Message]) -> bool:
+        if context.customer_messages + 1 < LOOP_MESSAGES:
+            return False
+        return _says_the_same(await self._embed(text, text, history, context), self._settings)
+
+    async def _search(
+        self, view: View, question: str, vectors: list[Vectors] | None
+    ) -> dict[AgentId, list[Passage]]:
+        vector = vectors[1] if vectors else None
+        async with self._db.tenant(view.tenant.id) as tx:
+            return await knowledge.search_agents(
+                tx,
+                question,
+                vector,
+                [agent.id for agent in view.agents],
+                CANDIDATES if self._reranker else max(self._settings.passages, 8),
+                exact_limit=self._settings.exact_search_chunks,
+            )
+
+    async def _search_again(self, view: View, question: str) -> dict[AgentId, list[Passage]]:
+        try:
+            rows = await self._embedder.embed_queries([question])
+        except EmbeddingUnavailable:
+            return await self._search(view, question, None)
+        return await self._search(view, question, [rows[0], rows[0]])
+
+    async def _route(
+        self,
+        inbound: Inbound,
+        view: View,
+        current: Agent | None,
+        vectors: list[Vectors] | None,
+        opinion: asyncio.Task[Opinion] | None,
+    ) -> Route:
+        forced = self._forced(inbound, view)
+        if forced is not None:
+            return Route("answer", forced, 1.0, self._say(view, "route_forced"), "forced")
+        if current is not None and cues.leans_on_history(inbound.text):
+            reason = self._say(view, "route_sticky", agent=current.name)
+            return Route("answer", current, 0.9, reason, "sticky")
+        scores = await self._scores(inbound.text, view, vectors)
+        if scores is None:
+            return await self._without_scores(view, current, opinion)
+        if routing.is_sure(scores, self._settings):
+            return self._by_scores(view, scores, current, "route_sure")
+        if opinion is not None and not routing.is_plain(scores, self._settings):
+            named = await _settled(opinion)
+            if named is not None:
+                return self._by_opinion(view, named, scores)
+        return self._by_scores(view, scores, current, "route_best")
+
+    async def _scores(self, text: str, view: View, vectors: list[Vectors] | None) -> Scores | None:
+        if vectors is None or not view.profiles:
+            return None
+        try:
+            stock = await self._views.stock()
+        except EmbeddingUnavailable:
+            return None
+        bonus = self._settings.route_keyword_bonus
+        return routing.score(text, vectors[0], view.profiles, stock, keyword_bonus=bonus)
+
+    async def _without_scores(
+        self, view: View, current: Agent | None, opinion: asyncio.Task[Opinion] | None
+    ) -> Route:
+        named = await _settled(opinion) if opinion is not None else None
+        if named is not None:
+            return self._by_opinion(view, named, None)
+        agent = current or view.agents[0]
+        return Route(
+            "answer", agent, 0.5, self._say(view, "route_blind", agent=agent.name), "blind"
+        )
+
+    def _by_scores(self, view: View, scores: Scores, current: Agent | None, reason: str) -> Route:
+        kind = routing.kind_by_scores(scores, self._settings)
+        kept = scores.as_record()
+        best = scores.agents[0][0]
+        if kind == "answer" or (kind == "neither" and len(view.agents) == 1):
+            confidence = view.calibration.confidence(scores.best, scores.lead)
+            said = self._say(view, reason, agent=best.name, score=scores.best, lead=scores.lead)
+            return Route("answer", best, confidence, said, "embedding", kept)
+        confidence = max(0.0, min(1.0, scores.stock_score))
+        if kind in ("person", "neither"):
+            code = "route_person" if kind == "person" else "route_neither"
+            said = self._say(view, code, score=scores.stock_score)
+            return Route(kind, None, confidence, said, "embedding", kept)
+        said = self._say(view, "route_stock", score=scores.stock_score)
+        return Route(kind, current or view.agents[0], confidence, said, "embedding", kept)
+
+    def _by_opinion(self, view: View, opinion: Opinion, scores: Scores | None) -> Route:
+        kept = scores.as_record() if scores else {}
+        question = opinion.search_question
+        if opinion.agent is None:
+            return Route(
+                "neither", None, opinion.confidence, opinion.reason, "model", kept, question
+            )
+        if opinion.confidence < self._settings.route_min_confidence:
+            reason = self._say(
+                view, "route_unsure", confidence=opinion.confidence, reason=opinion.reason
+            )
+            return Route("neither", None, opinion.confidence, reason, "model", kept, question)
+        return Route(
+            "answer", opinion.agent, opinion.confidence, opinion.reason, "model", kept, question
+        )
+
+    async def _with_passages(
+        self,
+        view: View,
+        route: Route,
+        current: Agent | None,
+        found: dict[AgentId, list[Passage]],
+        vectors: list[Vectors] | None,
+    ) -> Decision:
+        if route.kind == "neither":
+            route = self._rescued(view, route, current, found)
+        if route.kind != "answer" or route.agent is None:
+            return Decision(route)
+        passages = found.get(route.agent.id, [])
+        best = max((passage.answer_score for passage in passages), default=0.0)
+        known = best >= view.answer_threshold
+        if vectors is None:
+            known = any(p.coverage >= COVERAGE_WITHOUT_VECTORS for p in passages)
+        if known and self._reranker is not None and route.search_question:
+            passages = await knowledge.reranked(
+                self._reranker, route.search_question, passages, self._settings.passages
+            )
+        kept = tuple(passages[: self._settings.passages])
+        return Decision(route, kept, best, known)
+
+    def _rescued(
+        self,
+        view: View,
+        route: Route,
+        current: Agent | None,
+        found: dict[AgentId, list[Passage]],
+    ) -> Route:
+        """A message that is no agent's own may still be about what all of them may answer from."""
+        agent = current or view.agents[0]
+        if "stock:complaints" in route.scores or route.method == "model":
+            return route
+        shared = [p.answer_score for p in found.get(agent.id, []) if not p.agent_ids]
+        best = max(shared, default=0.0)
+        if best < view.answer_threshold + SHARED_MARGIN:
+            return route
+        reason = self._say(view, "route_shared", agent=agent.name, score=best)
+        return replace(
+            route,
+            kind="answer",
+            agent=agent,
+            confidence=min(1.0, best),
+            reason=reason,
+            method="shared",
+        )
+
+    def _forced(self, inbound: Inbound, view: View) -> Agent | None:
+        return None if inbound.agent_key is None else view.agent_by_key(inbound.agent_key)
+
+    def _say(self, view: View, code: str, **values: object) -> str:
+        return phrase(code, view.tenant.locale, **values)
+
+
+async def _settled(opinion: asyncio.Task[Opinion]) -> Opinion | None:
+    """The opinion, or None when the model failed or was late: then the embedding decides."""
+    try:
+        return await opinion
+    except ModelFailed:
+        return None
+
+
+def _notice(task: asyncio.Task[Opinion]) -> None:
+    """A failure that nobody waits for any more is not an error."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _search_question(text: str, history: Sequence[Message]) -> str:
+    """The message, behind the customer's last one where it leans on that."""
+    if not cues.leans_on_history(text):
+        return text
+    for message in reversed(history):
+        if message.author == "customer" and not cues.leans_on_history(message.text):
+            return f"{message.text} {text}"
+    return text
+
+
+def _wants_model_question(text: str, route: Route) -> bool:
+    is_unclear = cues.leans_on_history(text) or len(text) > LONG_MESSAGE_CHARS
+    return route.method == "model" and is_unclear
+
+
+def _earlier(history: Sequence[Message]) -> list[str]:
+    return [message.text for message in history if message.author == "customer"][-2:]
+
+
+def _says_the_same(vectors: list[Vectors] | None, settings: EngineSettings) -> bool:
+    """Whether the last three messages are alike, pairwise; `vectors` as `_embed` gives them."""
+    if vectors is None or len(vectors) < 4:
+        return False
+    now, before, earlier = vectors[0], vectors[2], vectors[3]
+    pairs = (now @ before, now @ earlier, before @ earlier)
+    return all(float(cosine) >= settings.loop_similarity for cosine in pairs)

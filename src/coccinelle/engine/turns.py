@@ -1,0 +1,495 @@
+"""The turn engine: admit, route and retrieve, generate, record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from coccinelle.agents.model import Agent
+from coccinelle.conversations import actions as conversations
+from coccinelle.conversations import store as rows
+from coccinelle.conversations.model import (
+    Admitted,
+    Arrival,
+    CallRecord,
+    Context,
+    Draft,
+    Limits,
+    Outcome,
+    Repeated,
+    Source,
+    Step,
+    StepName,
+    UsedPassage,
+)
+from coccinelle.engine import generation
+from coccinelle.engine.extractive import title
+from coccinelle.engine.generation import Said, Say
+from coccinelle.engine.live import LiveTurn
+from coccinelle.engine.model import (
+    ESCALATE,
+    AgentSelected,
+    EngineSettings,
+    HandoffOpened,
+    Inbound,
+    TextDelta,
+    TextReset,
+    TurnFailed,
+    TurnFinished,
+    TurnResult,
+    TurnStarted,
+)
+from coccinelle.engine.orchestrator import Decision, Orchestrator
+from coccinelle.engine.phrases import language_of, phrase
+from coccinelle.engine.replay import replayed
+from coccinelle.engine.view import View, Views
+from coccinelle.foundation import clock
+from coccinelle.foundation.database import Database
+from coccinelle.foundation.errors import CoccinelleError, Conflict, NotFound, Unavailable
+from coccinelle.foundation.ids import TurnId
+from coccinelle.handoffs import actions as handoffs
+from coccinelle.knowledge import actions as knowledge
+from coccinelle.knowledge.search import Passage
+from coccinelle.providers.language.model import LanguageModel, ModelCall, ModelFailed
+
+log = structlog.get_logger(__name__)
+
+RECORD_SECONDS = 5.0
+WAIT_SECONDS = 0.1
+TWIN_RETRY_SECONDS = 5
+
+AnswerModel = Callable[[Agent], LanguageModel | None]
+"""The model that answers for an agent; None: its documents are quoted."""
+
+
+@dataclass
+class _Turn:
+    """All that one running turn carries from stage to stage."""
+
+    inbound: Inbound
+    view: View
+    live: LiveTurn
+    admitted: Admitted
+    draft: Draft
+    started: float
+    context: Context = field(default_factory=Context)
+    calls: list[ModelCall] = field(default_factory=list)
+    handoff_reason: str | None = None
+    agent: Agent | None = None
+
+    def elapsed_ms(self) -> int:
+        return int(clock.elapsed_ms(self.started))
+
+    def step(self, name: StepName, since_ms: int) -> None:
+        self.draft.steps.append(Step(name, since_ms, self.elapsed_ms() - since_ms))
+
+    def say(self, text: str) -> None:
+        if not text:
+            return
+        if self.draft.first_text_ms is None:
+            self.draft.first_text_ms = self.elapsed_ms()
+        self.draft.text += text
+        self.live.emit(TextDelta(text))
+
+    def unsay(self) -> None:
+        self.draft.text = ""
+        self.live.emit(TextReset())
+
+
+class Engine:
+    """Answers messages, each in one turn, whatever channel brought it."""
+
+    def __init__(
+        self,
+        db: Database,
+        views: Views,
+        orchestrator: Orchestrator,
+        *,
+        answer_model: AnswerModel,
+        settings: EngineSettings,
+        limits: Limits,
+    ):
+        self._db = db
+        self._views = views
+        self._orchestrator = orchestrator
+        self._answer_model = answer_model
+        self._settings = settings
+        self._limits = limits
+        self._live: dict[TurnId, LiveTurn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, inbound: Inbound) -> LiveTurn:
+        """Admit a message, and answer it from now on, attended or not (see `LiveTurn`).
+
+        A message that was sent before gets the turn that it has: live, or told again.
+
+        Raises:
+            NotFound: no such conversation for this user, no such agent, or no tenant that answers.
+            Conflict: the message id was used for another message, or its twin takes too long.
+            TooMany: over a limit; says when to come back.
+            Unavailable: the database is down.
+        """
+        started = time.perf_counter()
+        view = await self._views.get(inbound.tenant_id)
+        if inbound.agent_key is not None and view.agent_by_key(inbound.agent_key) is None:
+            raise NotFound("agent_not_found")
+        admitted = await conversations.admit(self._db, _arrival(inbound), self._limits)
+        if isinstance(admitted, Repeated):
+            return await self._again(inbound, view, admitted, started)
+        return self._begin(inbound, view, admitted, started)
+
+    async def drain(self, seconds: float) -> None:
+        """Let the turns that are being answered end, for at most `seconds`; then interrupt them."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=RECORD_SECONDS)
+
+    def _begin(self, inbound: Inbound, view: View, admitted: Admitted, started: float) -> LiveTurn:
+        live = LiveTurn(admitted.turn_id, grace_seconds=self._settings.disconnect_grace_seconds)
+        draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq)
+        turn = _Turn(inbound, view, live, admitted, draft, started)
+        task = asyncio.create_task(self._run(turn))
+        live.when_abandoned(task.cancel)
+        self._live[admitted.turn_id] = live
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return live
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _again(
+        self, inbound: Inbound, view: View, repeated: Repeated, started: float
+    ) -> LiveTurn:
+        """The turn of a repeated message; one that failed is answered anew."""
+        if (live := self._live.get(repeated.turn_id)) is not None:
+            return live
+        deadline = time.monotonic() + self._settings.twin_wait_seconds
+        state = repeated.state
+        while state in ("accepted", "answering"):
+            if time.monotonic() > deadline:
+                raise Conflict("twin_in_flight", retry_after_seconds=TWIN_RETRY_SECONDS)
+            await asyncio.sleep(WAIT_SECONDS)
+            if (live := self._live.get(repeated.turn_id)) is not None:
+                return live
+            async with self._db.tenant(inbound.tenant_id) as tx:
+                await rows.fail_dead_turns(tx)
+                state = await rows.turn_state(tx, repeated.turn_id) or "failed"
+        async with self._db.tenant(inbound.tenant_id) as tx:
+            if state == "failed":
+                reopened = await conversations.reopen(tx, repeated.turn_id, self._limits)
+                if reopened is None:
+                    raise Conflict("twin_in_flight", retry_after_seconds=1)
+            else:
+                return await replayed(tx, repeated.turn_id)
+        return self._begin(inbound, view, reopened, started)
+
+    async def _run(self, turn: _Turn) -> None:
+        """Answer, then record whatever came of it; a cancelled turn was abandoned."""
+        turn.live.emit(TurnStarted(turn.draft.turn_id))
+        renewing = asyncio.create_task(self._keep_lease(turn, asyncio.current_task()))
+        failure: CoccinelleError | None = None
+        try:
+            await self._converse(turn)
+        except ModelFailed:
+            failure = Unavailable("answer_failed")
+        except CoccinelleError as error:
+            failure = error
+        except Exception:
+            log.exception("turn_failed", turn_id=str(turn.draft.turn_id))
+            failure = Unavailable("answer_failed")
+            raise
+        finally:
+            # A customer who hangs up cancels the answer, and not its record.
+            renewing.cancel()
+            await self._end(turn, failure)
+
+    async def _end(self, turn: _Turn, failure: CoccinelleError | None) -> None:
+        if failure is not None:
+            turn.draft.outcome = "failed"
+            turn.draft.failure_code = failure.code
+        recording = asyncio.create_task(self._record(turn))
+        try:
+            written = await asyncio.wait_for(asyncio.shield(recording), RECORD_SECONDS)
+            if not written:
+                failure = failure or Unavailable("answer_failed")
+        except (CoccinelleError, TimeoutError) as error:
+            log.error("turn_not_recorded", turn_id=str(turn.draft.turn_id), error=repr(error))
+            failure = Unavailable("database_unavailable")
+        finally:
+            self._live.pop(turn.draft.turn_id, None)
+            if failure is None:
+                turn.live.emit(TurnFinished(_result(turn)))
+            else:
+                turn.live.emit(TurnFailed(turn.draft.turn_id, failure))
+
+    async def _converse(self, turn: _Turn) -> None:
+        turn.context = await self._wait_for_turn(turn)
+        turn.step("admit", 0)
+        since = turn.elapsed_ms()
+        decision = await self._orchestrator.decide(
+            turn.inbound, turn.view, turn.context, turn.calls
+        )
+        _note_decision(turn, decision)
+        turn.draft.steps.append(Step("route", since, decision.route_ms))
+        turn.draft.steps.append(Step("retrieve", since, decision.retrieve_ms))
+        since = turn.elapsed_ms()
+        await self._respond(turn, decision)
+        if decision.says_the_same:
+            _add_offer(turn)
+        turn.step("generate", since)
+
+    async def _wait_for_turn(self, turn: _Turn) -> Context:
+        """Messages of a conversation are answered one by one, in the order of their arrival."""
+        if not turn.admitted.waiting:
+            return turn.admitted.context
+        while True:
+            async with self._db.tenant(turn.inbound.tenant_id) as tx:
+                context = await conversations.start_waiting(tx, turn.admitted, self._limits)
+            if context is not None:
+                return context
+            await asyncio.sleep(WAIT_SECONDS)
+
+    async def _respond(self, turn: _Turn, decision: Decision) -> None:
+        route = decision.route
+        if route.kind == "person":
+            self._hand_over(turn, route.reason)
+        elif route.agent is None or (route.kind == "answer" and not decision.is_known):
+            self._escalate(turn, route.agent, decision)
+        else:
+            self._select(turn, route.agent)
+            if route.kind == "answer":
+                await self._answer(turn, route.agent, decision)
+            else:
+                self._reply(turn, route.agent, route.kind)
+
+    async def _answer(self, turn: _Turn, agent: Agent, decision: Decision) -> None:
+        said = Said()
+        model = self._answer_model(agent)
+        if model is None:
+            for piece in generation.quote(agent, decision.passages, said):
+                turn.say(piece.text)
+        else:
+            history = turn.inbound.context or turn.context.history
+            writing = generation.write(
+                model,
+                inbound=turn.inbound,
+                view=turn.view,
+                agent=agent,
+                passages=decision.passages,
+                history=history,
+                settings=self._settings,
+                calls=turn.calls,
+                said=said,
+            )
+            async for event in writing:
+                if isinstance(event, Say):
+                    turn.say(event.text)
+                else:
+                    turn.unsay()
+        if not said.has_answer:
+            self._give_up(turn, agent)
+            return
+        turn.draft.outcome = "answered"
+        _note_passages(turn, decision.passages, said.cited)
+
+    def _select(self, turn: _Turn, agent: Agent) -> None:
+        draft = turn.draft
+        turn.agent = agent
+        draft.agent_id, draft.agent_version_id = agent.id, agent.version_id
+        turn.live.emit(
+            AgentSelected(agent.key, agent.name, draft.confidence or 0.0, draft.reason or "")
+        )
+
+    def _select_nobody(self, turn: _Turn) -> None:
+        draft = turn.draft
+        turn.agent = None
+        draft.agent_id = draft.agent_version_id = None
+        draft.outcome = "escalated"
+        turn.live.emit(AgentSelected(ESCALATE, None, draft.confidence or 0.0, draft.reason or ""))
+
+    def _reply(self, turn: _Turn, agent: Agent, kind: str) -> None:
+        language = self._language(turn, agent)
+        if kind == "greeting" and language == agent.configuration.language:
+            turn.say(agent.configuration.greeting)
+        else:
+            turn.say(phrase("thanks" if kind == "thanks" else "clarification", language))
+        turn.draft.outcome = "answered"
+
+    def _escalate(self, turn: _Turn, agent: Agent | None, decision: Decision) -> None:
+        """Nobody's business, or nothing that answers it: say so, and offer a person."""
+        language = self._language(turn, agent)
+        if agent is not None:
+            turn.draft.reason = phrase(
+                "below_threshold",
+                turn.view.tenant.locale,
+                score=decision.best_score or 0.0,
+                threshold=turn.view.answer_threshold,
+            )
+            turn.draft.gap_question = turn.draft.search_question or turn.inbound.text
+        self._select_nobody(turn)
+        turn.say(_regret(agent, language))
+
+    def _give_up(self, turn: _Turn, agent: Agent) -> None:
+        """The model read the passages and found no answer, or none that could be let through."""
+        turn.draft.reason = phrase("not_in_documents", turn.view.tenant.locale)
+        turn.draft.gap_question = turn.draft.search_question or turn.inbound.text
+        if turn.draft.text:
+            turn.unsay()
+        self._select_nobody(turn)
+        turn.say(_regret(agent, self._language(turn, agent)))
+
+    def _hand_over(self, turn: _Turn, reason: str) -> None:
+        tenant = turn.view.tenant
+        language = self._language(turn, None)
+        turn.handoff_reason = reason
+        self._select_nobody(turn)
+        text = phrase("handoff", language, company=tenant.company_name)
+        contact = ", ".join(fact for fact in (tenant.phone, tenant.email) if fact)
+        if contact:
+            text += " " + phrase("handoff_contact", language, contact=contact)
+        turn.say(text)
+
+    def _language(self, turn: _Turn, agent: Agent | None) -> str:
+        default = agent.configuration.language if agent else turn.view.tenant.locale
+        return language_of(turn.inbound.text, default)
+
+    async def _record(self, turn: _Turn) -> bool:
+        draft = turn.draft
+        since = turn.elapsed_ms()
+        draft.calls = [_call_record(call) for call in turn.calls]
+        draft.latency_ms = since
+        async with self._db.tenant(turn.inbound.tenant_id) as tx:
+            written = await conversations.finish(tx, draft)
+            if written and draft.gap_question is not None and draft.outcome == "escalated":
+                await knowledge.record_gap(
+                    tx, question=draft.gap_question, best_score=draft.best_score
+                )
+            if written and turn.handoff_reason is not None and draft.outcome == "escalated":
+                await handoffs.open(
+                    tx, conversation_id=draft.conversation_id, reason=turn.handoff_reason
+                )
+        turn.step("record", since)
+        if written and turn.handoff_reason is not None:
+            turn.live.emit(HandoffOpened(turn.handoff_reason))
+        return written
+
+    async def _keep_lease(self, turn: _Turn, running: asyncio.Task[None] | None) -> None:
+        """Renew the turn's lease; a turn that somebody else has ended is ours no longer."""
+        seconds = self._limits.lease_seconds
+        while True:
+            await asyncio.sleep(seconds / 3)
+            try:
+                async with self._db.tenant(turn.inbound.tenant_id) as tx:
+                    held = await rows.renew_lease(
+                        tx, turn_id=turn.draft.turn_id, lease_seconds=seconds
+                    )
+            except Unavailable:
+                continue
+            if not held and running is not None:
+                running.cancel()
+                return
+
+
+def _arrival(inbound: Inbound) -> Arrival:
+    return Arrival(
+        tenant_id=inbound.tenant_id,
+        channel=inbound.channel,
+        user_id=inbound.user_id,
+        conversation_id=inbound.conversation_id,
+        text=inbound.text,
+        message_key=inbound.message_key,
+        address=inbound.address,
+    )
+
+
+def _note_decision(turn: _Turn, decision: Decision) -> None:
+    route, draft = decision.route, turn.draft
+    draft.confidence, draft.reason = route.confidence, route.reason
+    draft.route_method, draft.route_scores = route.method, dict(route.scores)
+    draft.search_question = route.search_question
+    draft.best_score = decision.best_score
+    draft.answer_threshold = turn.view.answer_threshold
+
+
+def _note_passages(turn: _Turn, passages: tuple[Passage, ...], cited: list[Passage]) -> None:
+    """Cited passages first, in the order of their citation; without any, the best one counts."""
+    shown = cited or list(passages[:1])
+    rest = [passage for passage in passages if passage not in shown]
+    turn.draft.passages = [_used(p, cited=True) for p in shown] + [
+        _used(p, cited=False) for p in rest
+    ]
+
+
+def _used(passage: Passage, *, cited: bool) -> UsedPassage:
+    score = round(min(1.0, max(0.0, passage.answer_score)), 4)
+    return UsedPassage(passage.chunk_id, title(passage), passage.url, score, cited)
+
+
+def _add_offer(turn: _Turn) -> None:
+    """The same thing three times: the tenant's offer, and a conversation worth looking at."""
+    turn.draft.loop_detected = True
+    tenant = turn.view.tenant
+    if tenant.offer_text:
+        url = f" {tenant.offer_url}" if tenant.offer_url else ""
+        turn.say(f"\n\n{tenant.offer_text}{url}")
+
+
+def _regret(agent: Agent | None, language: str) -> str:
+    if agent is not None and agent.configuration.language == language:
+        return agent.configuration.fallback_message
+    return f"{phrase('out_of_scope', language)} {phrase('offer_person', language)}"
+
+
+def _call_record(call: ModelCall) -> CallRecord:
+    first = call.first_token_ms
+    return CallRecord(
+        task=call.task,
+        provider=call.provider,
+        model=call.model,
+        outcome=call.outcome,
+        first_token_ms=None if first is None else int(first),
+        duration_ms=int(call.duration_ms),
+        prompt_tokens=call.usage.prompt_tokens,
+        completion_tokens=call.usage.completion_tokens,
+        cost_microeur=call.usage.cost_microeur,
+        estimated=call.usage.estimated,
+    )
+
+
+def _result(turn: _Turn) -> TurnResult:
+    draft, agent = turn.draft, turn.agent
+    outcome: Outcome = draft.outcome
+    answered_by = [call.model for call in turn.calls if call.task == "answer"]
+    return TurnResult(
+        turn_id=draft.turn_id,
+        conversation_id=turn.inbound.conversation_id,
+        outcome=outcome,
+        text=draft.text,
+        agent=agent.key if agent else ESCALATE,
+        agent_name=agent.name if agent else None,
+        legacy_type=agent.configuration.legacy_type if agent else None,
+        confidence=draft.confidence or 0.0,
+        reason=draft.reason or "",
+        finished_at=clock.now(),
+        sources=tuple(Source(p.title, p.url, p.score) for p in draft.passages if p.cited),
+        handoff=turn.context.handoff_open or turn.handoff_reason is not None,
+        loop_detected=draft.loop_detected,
+        steps=tuple(draft.steps),
+        first_text_ms=draft.first_text_ms,
+        latency_ms=draft.latency_ms,
+        prompt_tokens=sum(call.prompt_tokens for call in draft.calls),
+        completion_tokens=sum(call.completion_tokens for call in draft.calls),
+        cost_microeur=sum(call.cost_microeur for call in draft.calls),
+        model=answered_by[-1] if answered_by else None,
+    )

@@ -1,0 +1,160 @@
+"""A tenant as the engine sees it: its facts, its agents and what recognises them, its threshold.
+
+Kept in memory for a few seconds; a change in the database is seen within that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coccinelle.agents import store as agents
+from coccinelle.agents.model import Agent
+from coccinelle.engine import routing
+from coccinelle.engine.routing import Calibration, Profile, Stock
+from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.errors import NotFound, Unavailable
+from coccinelle.foundation.ids import AgentId, AgentVersionId, TenantId
+from coccinelle.knowledge import store as knowledge
+from coccinelle.providers.embeddings.model import Embedder, EmbeddingUnavailable, Vectors
+from coccinelle.tenants import store as tenants
+from coccinelle.tenants.model import Tenant
+
+FRESH_SECONDS = 3.0
+KEPT_TENANTS = 1000
+DEFAULT_THRESHOLD = 0.30
+
+
+@dataclass(frozen=True)
+class View:
+    """One tenant, as of a few seconds ago at most. `profiles` is empty without an embedder."""
+
+    tenant: Tenant
+    agents: tuple[Agent, ...]
+    profiles: tuple[Profile, ...]
+    calibration: Calibration
+    answer_threshold: float
+
+    def agent_by_key(self, key: str) -> Agent | None:
+        """The agent of that key, if it is live."""
+        return next((agent for agent in self.agents if agent.key == key), None)
+
+    def agent_by_id(self, agent_id: AgentId | None) -> Agent | None:
+        """The agent of that id, if it is live."""
+        return next((agent for agent in self.agents if agent.id == agent_id), None)
+
+
+class Views:
+    """Reads tenants, each at most once every few seconds, and keeps the last thousand."""
+
+    def __init__(self, db: Database, embedder: Embedder, *, keyword_bonus: float):
+        self._db = db
+        self._embedder = embedder
+        self._keyword_bonus = keyword_bonus
+        self._views: dict[TenantId, tuple[float, View]] = {}
+        self._loading: dict[TenantId, asyncio.Task[View]] = {}
+        self._stock: Stock | None = None
+
+    async def get(self, tenant_id: TenantId) -> View:
+        """The tenant. Raises `NotFound` when there is none, or it has no agent to answer."""
+        read_at, view = self._views.get(tenant_id, (0.0, None))
+        if view is not None and time.monotonic() - read_at < FRESH_SECONDS:
+            return view
+        loading = self._loading.get(tenant_id)
+        if loading is None:
+            loading = asyncio.create_task(self._load(tenant_id))
+            self._loading[tenant_id] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(tenant_id, None))
+        if view is not None:
+            loading.add_done_callback(_retrieve_exception)
+            return view
+        return await asyncio.shield(loading)
+
+    def forget(self, tenant_id: TenantId) -> None:
+        """Read the tenant anew next time."""
+        self._views.pop(tenant_id, None)
+
+    async def stock(self) -> Stock:
+        """The out-of-scope sentences as vectors, embedded once. Raises `EmbeddingUnavailable`."""
+        if self._stock is None:
+            sentences = routing.stock_sentences()
+            everything = [text for group in sentences.values() for text in group]
+            vectors = await self._embedder.embed_queries(everything)
+            starts = np.cumsum([0, *(len(group) for group in sentences.values())])
+            self._stock = Stock(
+                tuple(
+                    (name, vectors[start:end])
+                    for name, start, end in zip(sentences, starts, starts[1:], strict=False)
+                )
+            )
+        return self._stock
+
+    async def _load(self, tenant_id: TenantId) -> View:
+        async with self._db.tenant(tenant_id) as tx:
+            tenant = await tenants.tenant(tx)
+            live = await agents.live_agents(tx)
+            known = await agents.vectors(tx, embedding_model=self._embedder.model)
+            threshold = await knowledge.threshold(tx)
+        if tenant is None or not live:
+            raise NotFound("agent_not_found")
+        profiles = await self._profiles(tenant_id, live, known)
+        view = View(
+            tenant,
+            tuple(live),
+            profiles,
+            routing.calibrate(profiles, keyword_bonus=self._keyword_bonus),
+            threshold.answer_threshold if threshold else DEFAULT_THRESHOLD,
+        )
+        self._keep(tenant_id, view)
+        return view
+
+    def _keep(self, tenant_id: TenantId, view: View) -> None:
+        self._views.pop(tenant_id, None)
+        self._views[tenant_id] = (time.monotonic(), view)
+        if len(self._views) > KEPT_TENANTS:
+            del self._views[next(iter(self._views))]
+
+    async def _profiles(
+        self, tenant_id: TenantId, live: Sequence[Agent], known: dict[AgentVersionId, bytes]
+    ) -> tuple[Profile, ...]:
+        missing = [agent for agent in live if agent.version_id not in known]
+        try:
+            made = {agent.version_id: await self._embedded(agent) for agent in missing}
+        except EmbeddingUnavailable:
+            return ()
+        if made:
+            async with self._db.tenant(tenant_id) as tx:
+                await self._save(tx, made)
+        return tuple(Profile(agent, self._decoded(known, made, agent)) for agent in live)
+
+    async def _embedded(self, agent: Agent) -> Vectors:
+        return await self._embedder.embed_queries(routing.profile_texts(agent))
+
+    async def _save(self, tx: TenantTx, made: dict[AgentVersionId, Vectors]) -> None:
+        for version_id, vectors in made.items():
+            await agents.save_vectors(
+                tx,
+                version_id=version_id,
+                embedding_model=self._embedder.model,
+                vectors=vectors.astype("<f2").tobytes(),
+            )
+
+    def _decoded(
+        self,
+        known: dict[AgentVersionId, bytes],
+        made: dict[AgentVersionId, Vectors],
+        agent: Agent,
+    ) -> Vectors:
+        if agent.version_id in made:
+            return made[agent.version_id]
+        flat = np.frombuffer(known[agent.version_id], "<f2").astype(np.float32)
+        return flat.reshape(-1, self._embedder.dimensions)
+
+
+def _retrieve_exception(task: asyncio.Task[View]) -> None:
+    if not task.cancelled() and isinstance(task.exception(), Unavailable | NotFound):
+        return
