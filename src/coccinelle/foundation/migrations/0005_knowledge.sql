@@ -4,7 +4,7 @@
 CREATE TABLE sources (
     id uuid PRIMARY KEY,
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    kind text NOT NULL CHECK (kind IN ('file', 'page', 'site', 'faq')),
+    kind text NOT NULL CHECK (kind IN ('file', 'text', 'page', 'site', 'faq')),
     title text NOT NULL CHECK (length(title) BETWEEN 1 AND 300),
     url text,
     filename text,
@@ -22,6 +22,8 @@ CREATE TABLE sources (
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     ready_at timestamptz,
+    -- Somebody is ingesting it; renewed while they live, by the database's clock.
+    held_until timestamptz,
     UNIQUE (tenant_id, id),
     CHECK ((kind IN ('page', 'site')) = (url IS NOT NULL))
 );
@@ -123,7 +125,7 @@ CREATE TABLE chunks (
     FOREIGN KEY (tenant_id, document_id) REFERENCES documents (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX chunks_by_document ON chunks (tenant_id, document_id, position);
-CREATE INDEX chunks_by_source ON chunks (tenant_id, source_id);
+CREATE INDEX chunks_by_source ON chunks (tenant_id, source_id) INCLUDE (lexeme_count);
 ALTER TABLE chunks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunks FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON chunks TO coccinelle_app
@@ -140,7 +142,7 @@ CREATE TABLE postings (
     agent_ids uuid[] NOT NULL DEFAULT '{}',
     FOREIGN KEY (tenant_id, chunk_id) REFERENCES chunks (tenant_id, id) ON DELETE CASCADE
 );
-CREATE UNIQUE INDEX postings_by_lexeme ON postings (tenant_id, lexeme, chunk_id) INCLUDE (tf, lexeme_count);
+CREATE UNIQUE INDEX postings_by_lexeme ON postings (tenant_id, lexeme, chunk_id) INCLUDE (tf, lexeme_count, agent_ids);
 CREATE INDEX postings_by_chunk ON postings (tenant_id, chunk_id);
 ALTER TABLE postings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postings FORCE ROW LEVEL SECURITY;
@@ -161,13 +163,15 @@ CREATE POLICY tenant_isolation ON lexemes TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant())) WITH CHECK (tenant_id = (SELECT app_tenant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON lexemes TO coccinelle_app;
 
--- Narrow, and partitioned by tenant: an exact scan reads little, an index stays small.
+-- Narrow, and partitioned by tenant: an exact scan reads little, an index stays small. Slot 0 is the
+-- text, the others what it answers. Only tenants above the limit of exact search are in the graph.
 CREATE TABLE chunk_vectors (
     tenant_id uuid NOT NULL,
     chunk_id uuid NOT NULL,
     slot smallint NOT NULL,
     weight real NOT NULL,
     agent_ids uuid[] NOT NULL DEFAULT '{}',
+    in_graph boolean NOT NULL DEFAULT false,
     embedding halfvec(384) NOT NULL,
     PRIMARY KEY (tenant_id, chunk_id, slot),
     FOREIGN KEY (tenant_id, chunk_id) REFERENCES chunks (tenant_id, id) ON DELETE CASCADE
@@ -184,7 +188,7 @@ BEGIN
     END LOOP;
 END
 $$;
-CREATE INDEX chunk_vectors_hnsw ON chunk_vectors USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
+CREATE INDEX chunk_vectors_hnsw ON chunk_vectors USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64) WHERE in_graph;
 ALTER TABLE chunk_vectors ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk_vectors FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON chunk_vectors TO coccinelle_app
@@ -213,6 +217,7 @@ CREATE TABLE knowledge_bases (
     embedding_model text NOT NULL,
     chunk_count integer NOT NULL DEFAULT 0,
     lexeme_count bigint NOT NULL DEFAULT 0,
+    has_graph boolean NOT NULL DEFAULT false,
     answer_threshold real NOT NULL DEFAULT 0.30,
     calibrated_from integer NOT NULL DEFAULT 0,
     changed_at timestamptz NOT NULL DEFAULT now()
