@@ -7,7 +7,9 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,12 +24,14 @@ IN_MEMORY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of this worker process's own."""
-    running = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=IN_MEMORY)
-    running.start()
-    yield running
-    running.stop()
+def server() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of this worker process's own, where an unprivileged account can reach it."""
+    with tempfile.TemporaryDirectory(prefix="coccinelle-test-") as folder:
+        Path(folder).chmod(0o755)
+        running = EmbeddedPostgres(Path(folder) / "postgres", settings=IN_MEMORY)
+        running.start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="session")
