@@ -6,6 +6,7 @@ import gzip
 import ipaddress
 import ssl
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from coccinelle.foundation.outgoing import (
     RedirectRefused,
     TooSlow,
     Unreachable,
+    gunzip,
 )
 from coccinelle.foundation.outgoing_addresses import is_public
 
@@ -341,6 +343,31 @@ async def test_only_the_ports_of_the_web_are_read(
     assert connects == []
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/"),
+        *("http://1.2.3.4.5/", "http://site.0x/", "http://[2a01:e0a::1%25eth0]/"),
+        *("http://user:secret@site.test/", "http://user@site.test/", "http://:secret@site.test/"),
+        *(
+            "ws://site.test:80/",
+            "gopher://site.test:80/_x",
+            "ftp://site.test:443/",
+            "x://site.test:80",
+        ),
+        *("http://site..test/", "http://site.test../", "http://site%2etest/", "http://sïte!.test/"),
+    ],
+)
+async def test_what_is_no_plain_web_address_is_refused_before_its_name_is_looked_up(
+    url: str, connects: list[tuple[str, int]]
+) -> None:
+    names = {host: [[PUBLIC]] for host in ("site.test", "2130706433", "127.1", "1.2.3.4.5")}
+    async with client(names=names) as (outgoing, resolver):
+        assert isinstance(await refusal(outgoing, url), BadAddress)
+    assert resolver.asked == []
+    assert connects == []
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_checked_like_the_first_address(
     status: int, connects: list[tuple[str, int]]
@@ -525,6 +552,28 @@ async def test_a_gzip_bomb_does_not_unfold() -> None:
         async with client(allow=[here], max_bytes=1_000_000) as (outgoing, _):
             assert len(bomb) < 1_000_000
             assert isinstance(await refusal(outgoing, f"http://{here}/"), AnswerTooLarge)
+
+
+def test_a_gzip_bomb_takes_no_memory() -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    tracemalloc.start()
+    with pytest.raises(AnswerTooLarge):
+        gunzip(bomb, max_bytes=1_000_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 5_000_000
+
+
+async def test_a_body_announced_as_too_large_is_not_waited_for() -> None:
+    async def announce(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(3600)
+
+    async with listening(announce) as at, client(allow=[f"127.0.0.1:{at.port}"]) as (outgoing, _):
+        refused = await refusal(outgoing, f"http://127.0.0.1:{at.port}/")
+    assert isinstance(refused, AnswerTooLarge)
+    assert refused.values == {"received_bytes": 0}
 
 
 async def test_a_compressed_body_arrives_whole() -> None:

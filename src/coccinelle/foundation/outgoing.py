@@ -313,8 +313,7 @@ class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
         literal = numeric_address(host)
         named = [host] if literal else await self._resolver.resolve(host, port)
         found = [numeric_address(name.partition("%")[0]) for name in named]
-        public = port in _PORTS.values() and all(map(_is_public, found))
-        if not found or not (public or _authority(host, port) in self._allow):
+        if not (all(map(_is_public, found)) or _authority(host, port) in self._allow):
             log.warning("outgoing_denied", host=host, port=port)
             raise httpcore2.ConnectError
         return [str(address) for address in found if address]
