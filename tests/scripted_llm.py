@@ -346,6 +346,7 @@ async def _say_streamed(step: Say, out: _Out) -> None:
     await out.delta("", step.finish_reason)
     if step.usage:
         await out.event(json.dumps({"choices": [], "usage": _usage(step)}).encode())
+    await asyncio.sleep(step.gap_seconds)
     await out.event(b"[DONE]")
     await out.end()
 

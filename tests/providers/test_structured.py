@@ -29,6 +29,10 @@ class Route(pydantic.BaseModel):
     urgency: Literal[0, 1, 2] = 0
 
 
+class Score(pydantic.BaseModel):
+    score: float
+
+
 GOOD = {"agent": "carole", "confidence": 0.9, "reason": "Instagram", "urgency": 1}
 TEXT = json.dumps(GOOD)
 BROKEN = [
@@ -139,6 +143,12 @@ async def test_a_failed_model_is_not_asked_to_repair(llm: ScriptedLLM, pair: Fai
 )
 def test_an_object_is_read_alone_or_in_one_fence(text: str) -> None:
     assert parse(text, Route).model_dump() == GOOD
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
+    with pytest.raises(ValueError, match=r"expected value|invalid number"):
+        parse(f'{{"score": {number}}}', Score)
 
 
 def test_the_schema_wants_every_field_and_no_other() -> None:

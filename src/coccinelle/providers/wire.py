@@ -227,6 +227,7 @@ class Wire:
             raise ConnectionError("no tunnel through the proxy") from error
         if transport is None:
             raise ConnectionError("the proxy closed the tunnel")
+        connection.tunnel = writer
         connection.connection_made(transport)
 
     def _context(self) -> ssl.SSLContext:
@@ -299,6 +300,8 @@ class _Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
+        # Held because a StreamWriter that is dropped closes its transport.
+        self.tunnel: asyncio.StreamWriter | None = None
         self._wire = wire
         self._loop = loop
         self._transport: asyncio.Transport | None = None
