@@ -43,6 +43,7 @@ from coccinelle.engine.model import (
     TurnResult,
     TurnStarted,
 )
+from coccinelle.engine.observed import observe
 from coccinelle.engine.orchestrator import Decision, Orchestrator
 from coccinelle.engine.phrases import language_of, phrase
 from coccinelle.engine.replay import replayed
@@ -380,6 +381,8 @@ class Engine:
                     tx, conversation_id=draft.conversation_id, reason=turn.handoff_reason
                 )
         turn.step("record", since)
+        if written:
+            observe(draft, channel=turn.inbound.channel)
         if written and turn.handoff_reason is not None:
             turn.live.emit(HandoffOpened(turn.handoff_reason))
         return written

@@ -10,14 +10,16 @@ from uuid import UUID
 
 import psycopg
 from procrastinate.tasks import Task
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from coccinelle.foundation import metrics
 from coccinelle.foundation.errors import Unavailable
 from coccinelle.foundation.ids import TenantId
 
 Row = TypeVar("Row")
+T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 CONNECT_ATTEMPTS = 3
@@ -31,24 +33,24 @@ class Transaction:
 
     async def run(self, query: str, params: Params = None) -> int:
         """Execute, and say how many rows it touched."""
-        return (await self._connection.execute(query.encode(), params)).rowcount
+        async with self._connection.cursor() as cursor:
+            return (await _sent(cursor, query, params)).rowcount
 
     async def run_many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         """Execute once for each of `rows`, in one go over the wire."""
+        metrics.DATABASE_STATEMENTS.inc(len(rows))
         async with self._connection.cursor() as cursor:
             await cursor.executemany(query.encode(), rows)
 
     async def all(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
         """Every row, each as a `row`, whose fields are the columns."""
         async with self._connection.cursor(row_factory=class_row(row)) as cursor:
-            await cursor.execute(query.encode(), params)
-            return await cursor.fetchall()
+            return await (await _sent(cursor, query, params)).fetchall()
 
     async def maybe(self, row: type[Row], query: str, params: Params = None) -> Row | None:
         """The first row, or None."""
         async with self._connection.cursor(row_factory=class_row(row)) as cursor:
-            await cursor.execute(query.encode(), params)
-            return await cursor.fetchone()
+            return await (await _sent(cursor, query, params)).fetchone()
 
     async def one(self, row: type[Row], query: str, params: Params = None) -> Row:
         """The one row that there must be."""
@@ -59,15 +61,14 @@ class Transaction:
 
     async def value(self, query: str, params: Params = None) -> Any:
         """The first column of the first row, or None where there is no row."""
-        cursor = await self._connection.execute(query.encode(), params)
-        row = await cursor.fetchone()
+        async with self._connection.cursor() as cursor:
+            row = await (await _sent(cursor, query, params)).fetchone()
         return None if row is None else row[0]
 
     async def records(self, query: str, params: Params = None) -> list[dict[str, Any]]:
         """Rows as dictionaries, for figures that are printed as they are."""
         async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query.encode(), params)
-            return await cursor.fetchall()
+            return await (await _sent(cursor, query, params)).fetchall()
 
 
 class DirectoryTx(Transaction):
@@ -182,6 +183,7 @@ class Database:
         for attempt in range(1, CONNECT_ATTEMPTS + 1):
             connection = await self._pool.getconn()
             try:
+                metrics.DATABASE_STATEMENTS.inc()
                 await connection.execute(begin, prepare=False)
             except psycopg.OperationalError:
                 await self._pool.putconn(connection)
@@ -193,6 +195,11 @@ class Database:
             else:
                 return connection
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _sent(cursor: AsyncCursor[T], query: str, params: Params) -> AsyncCursor[T]:
+    metrics.DATABASE_STATEMENTS.inc()
+    return await cursor.execute(query.encode(), params)
 
 
 def _begin(role: str, timeout_ms: int, tenant_id: UUID | None = None) -> bytes:
