@@ -4,11 +4,13 @@ import asyncio
 import base64
 import gzip
 import ipaddress
+import os
+import socket
 import ssl
 import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -99,6 +101,19 @@ class SilentNames:
         return []
 
 
+@contextmanager
+def filtered_port() -> Iterator[int]:
+    """A port of 127.0.0.1 whose queue is full: a connection is neither accepted nor refused."""
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
 @dataclass
 class Listener:
     port: int
@@ -110,7 +125,9 @@ Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Listener]:
+async def listening(
+    answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Listener]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         listener.connections += 1
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -120,7 +137,7 @@ async def listening(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncI
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, port, ssl=tls)
     listener = Listener(server.sockets[0].getsockname()[1])
     try:
         yield listener
@@ -333,6 +350,17 @@ async def test_each_address_of_a_public_name_is_tried(connects: list[tuple[str, 
     assert connects == [("2a01:e0a::1", 443), (PUBLIC, 443)]
 
 
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    with filtered_port() as port:
+        async with listening(says(b"ok"), host="127.0.0.2", port=port):
+            names = {"two.test": [["127.0.0.1", "127.0.0.2"]]}
+            async with client(allow=[f"two.test:{port}"], names=names, timeout_seconds=4) as (
+                outgoing,
+                _,
+            ):
+                assert (await outgoing.get(f"http://two.test:{port}/")).body == b"ok"
+
+
 @pytest.mark.parametrize("port", [0, 1, 22, 25, 79, 81, 444, 5432, 6379, 8000, 8080, 8443, 65535])
 async def test_only_the_ports_of_the_web_are_read(
     port: int, connects: list[tuple[str, int]]
@@ -355,6 +383,7 @@ async def test_only_the_ports_of_the_web_are_read(
             "ftp://site.test:443/",
             "x://site.test:80",
         ),
+        *("http://site.test/" + "a" * 3_000, "http://site.test/a\\b", "http://site.test\\@a.test/"),
         *("http://site..test/", "http://site.test../", "http://site%2etest/", "http://sïte!.test/"),
     ],
 )
@@ -437,20 +466,22 @@ async def test_what_is_denied_closed_silent_or_no_web_server_reads_the_same() ->
 
     async with listening(babble) as gone:
         closed = gone.port
-    async with listening(babble) as babbling, listening(cut) as cutting:
-        urls = [
-            "http://127.0.0.1/",
-            "http://denied.test/",
-            "http://unknown.test/",
-            f"http://127.0.0.1:{closed}/",
-            f"http://127.0.0.1:{babbling.port}/",
-            f"http://127.0.0.1:{cutting.port}/",
-            f"https://127.0.0.1:{cutting.port}/",
-        ]
-        allow = [url.split("/")[2] for url in urls[3:]]
-        names = {"denied.test": [["10.0.0.1"]]}
-        async with client(allow=allow, names=names, timeout_seconds=3) as (outgoing, _):
-            refusals = [await refusal(outgoing, url) for url in urls]
+    with filtered_port() as filtered:
+        async with listening(babble) as babbling, listening(cut) as cutting:
+            urls = [
+                "http://127.0.0.1/",
+                "http://denied.test/",
+                "http://unknown.test/",
+                f"http://127.0.0.1:{closed}/",
+                f"http://127.0.0.1:{filtered}/",
+                f"http://127.0.0.1:{babbling.port}/",
+                f"http://127.0.0.1:{cutting.port}/",
+                f"https://127.0.0.1:{cutting.port}/",
+            ]
+            allow = [url.split("/")[2] for url in urls[3:]]
+            names = {"denied.test": [["10.0.0.1"]]}
+            async with client(allow=allow, names=names, timeout_seconds=3) as (outgoing, _):
+                refusals = [await refusal(outgoing, url) for url in urls]
     silent = Outgoing(max_bytes=1, timeout_seconds=0.2, resolver=SilentNames())
     refusals.append(await refusal(silent, "http://silent.test/"))
     assert {(type(e), e.code, str(e), repr(e), repr(e.values)) for e in refusals} == {
@@ -680,3 +711,15 @@ async def test_the_certificate_is_checked_for_the_host_and_not_for_its_address(
                 assert isinstance(refused, Unreachable)
     assert asked_for == ["bonjour.test", "autre.test", None]
     assert len(at.requests) == 1
+
+
+async def test_a_connection_that_stops_speaking_tls_is_no_answer(certified: ssl.SSLContext) -> None:
+    async def break_off(_request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await writer.drain()
+        os.write(writer.get_extra_info("socket").fileno(), b"this is no TLS record " * 9)
+
+    async with listening(break_off, certified) as at:
+        here = f"bonjour.test:{at.port}"
+        async with client(allow=[here], names={"bonjour.test": [["127.0.0.1"]]}) as (outgoing, _):
+            assert isinstance(await refusal(outgoing, f"https://{here}/"), Unreachable)

@@ -161,7 +161,6 @@ class Outgoing:
         self._allow = frozenset(entry.lower() for entry in allow)
         self.max_bytes = max_bytes
         self._timeout_seconds = timeout_seconds
-        self._turns = anyio.Semaphore(_CONCURRENT)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpcore2.default_ssl_context(),
             max_connections=_CONCURRENT,
@@ -204,8 +203,7 @@ class Outgoing:
         start = self._checked(url)
         try:
             with anyio.fail_after(self._timeout_seconds):
-                async with self._turns:
-                    return await self._follow(start, wanted)
+                return await self._follow(start, wanted)
         except TimeoutError as error:
             raise TooSlow from error
         except _FAILURES as error:
