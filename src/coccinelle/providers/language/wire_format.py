@@ -128,7 +128,7 @@ class EventReader:
         Raises:
             ModelFailed: `incomplete` without a finish reason, `empty` without a word.
         """
-        if self._rest or self._data:
+        if self.finish_reason is None and (self._rest or self._data):
             self.feed(b"\n\n")
         if self.finish_reason is None:
             raise ModelFailed("incomplete" if self.started else "empty")
