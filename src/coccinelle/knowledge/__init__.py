@@ -1,1 +1,6 @@
-""
+"""What a business knows: sources that its owner gives, made into passages that answers are found in.
+
+`actions` adds, tags and removes sources; each is ingested by a job, or in place (`ingest`): read
+(`reading`, with `parsing` and `crawl`), cut (`chunking`), embedded (`embedding`), and switched over
+in one transaction (`indexing`). `search` finds, `calibration` learns when not to answer.
+"""

@@ -1,0 +1,154 @@
+"""What is done to knowledge: sources are added, tagged, read anew, removed; gaps are noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from coccinelle.agents import store as agents_store
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.errors import Conflict, FieldError
+from coccinelle.foundation.ids import AgentId, SourceId
+from coccinelle.knowledge import indexing, store
+from coccinelle.knowledge.jobs import ingest_source
+from coccinelle.knowledge.model import (
+    Document,
+    Gap,
+    NewSource,
+    Source,
+    SourceNotFound,
+    UnknownAgent,
+    question_key,
+)
+
+
+@dataclass(frozen=True)
+class Added:
+    """A source, and whether the tenant had it already."""
+
+    source: Source
+    is_duplicate: bool
+
+
+async def add(tx: TenantTx, new: NewSource, *, agents: Sequence[str] = ()) -> Added:
+    """Keep `new` for the agents of these keys (none: for all), and have a worker read it.
+
+    The same content, or the same address, is kept once: the source that is there already comes
+    back as it is, except that one which failed is tried again.
+
+    Raises:
+        UnknownAgent: one of `agents` is no agent of the tenant.
+    """
+    agent_ids = await agents_of(tx, agents)
+    source_id = await store.insert_source(tx, new)
+    if source_id is None:
+        return Added(await _again(tx, new), is_duplicate=True)
+    await store.tag(tx, source_id=source_id, agent_ids=agent_ids)
+    await _later(tx, source_id, 1)
+    return Added(await get(tx, source_id), is_duplicate=False)
+
+
+async def get(tx: TenantTx, source_id: SourceId) -> Source:
+    """The source and its progress. Raises `SourceNotFound`."""
+    found = await store.source(tx, source_id)
+    if found is None:
+        raise SourceNotFound
+    return found
+
+
+async def listed(
+    tx: TenantTx, *, limit: int, before: SourceId | None = None
+) -> tuple[list[Source], SourceId | None]:
+    """Sources, newest first, and what to give as `before` for the next ones."""
+    found = await store.sources(tx, limit=limit + 1, before=before)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def documents(
+    tx: TenantTx, source_id: SourceId, *, limit: int, after: int = -1
+) -> tuple[list[Document], int | None]:
+    """What a source answers from now, in order, and what to give as `after` for the next ones.
+
+    Raises:
+        SourceNotFound: the tenant has no such source.
+    """
+    await get(tx, source_id)
+    found = await store.documents(tx, source_id=source_id, limit=limit + 1, after=after)
+    return found[:limit], found[limit - 1].position if len(found) > limit else None
+
+
+async def reingest(tx: TenantTx, source_id: SourceId) -> Source:
+    """Read the source anew; what it says now goes on answering meanwhile.
+
+    Raises:
+        SourceNotFound: the tenant has no such source.
+    """
+    generation = await store.request_generation(tx, source_id)
+    if generation is None:
+        raise SourceNotFound
+    await _later(tx, source_id, generation)
+    return await get(tx, source_id)
+
+
+async def retag(tx: TenantTx, source_id: SourceId, *, agents: Sequence[str]) -> Source:
+    """Only the agents of these keys may use the source from now on; none: all of them.
+
+    Raises:
+        SourceNotFound: the tenant has no such source.
+        UnknownAgent: one of `agents` is no agent of the tenant.
+    """
+    agent_ids = await agents_of(tx, agents)
+    if not await store.keep_source(tx, source_id):
+        raise SourceNotFound
+    await store.tag(tx, source_id=source_id, agent_ids=agent_ids)
+    await indexing.retag_source(tx, source_id=source_id, agent_ids=agent_ids)
+    return await get(tx, source_id)
+
+
+async def remove(tx: TenantTx, source_id: SourceId) -> None:
+    """Forget the source and all that was learnt from it. Raises `SourceNotFound`."""
+    if not await indexing.remove_source(tx, source_id=source_id):
+        raise SourceNotFound
+
+
+async def agents_of(tx: TenantTx, keys: Sequence[str]) -> list[AgentId]:
+    """The agents of these keys. Raises `UnknownAgent`."""
+    if not keys:
+        return []
+    known = {agent.key: agent.id for agent in await agents_store.live_agents(tx)}
+    if not set(keys) <= known.keys():
+        raise UnknownAgent(errors=(FieldError("agents", "unknown_agent"),))
+    return [known[key] for key in dict.fromkeys(keys)]
+
+
+async def record_gap(tx: TenantTx, *, question: str, best_score: float | None) -> None:
+    """Remember that `question` found no answer; asked again, it counts once more."""
+    await store.record_gap(
+        tx, question=question, question_sha256=question_key(question), best_score=best_score
+    )
+
+
+async def gaps(
+    tx: TenantTx, *, limit: int, after: UUID | None = None
+) -> tuple[list[Gap], UUID | None]:
+    """Questions without an answer, the latest first, and what to give as `after` for the next."""
+    found = await store.gaps(tx, limit=limit + 1, after=after)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def _again(tx: TenantTx, new: NewSource) -> Source:
+    source_id = await store.twin(tx, new)
+    if source_id is None:
+        raise Conflict  # It was there a moment ago, and is being deleted.
+    found = await get(tx, source_id)
+    return await reingest(tx, source_id) if found.state == "failed" else found
+
+
+async def _later(tx: TenantTx, source_id: SourceId, generation: int) -> None:
+    await tx.defer(
+        ingest_source,
+        lock=f"source:{source_id}",
+        source_id=str(source_id),
+        generation=generation,
+    )
