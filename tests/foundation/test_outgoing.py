@@ -539,6 +539,26 @@ async def test_a_charset_that_is_no_text_encoding_is_not_passed_on(charset: str)
         assert (await outgoing.get(f"http://127.0.0.1:{at.port}/")).charset == ""
 
 
+async def test_each_request_is_checked_anew_and_opens_its_own_connection() -> None:
+    connections = 0
+
+    async def keep_open(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                await says(b"ok")(request, writer)
+        writer.close()
+
+    server = await asyncio.start_server(keep_open, "127.0.0.1", 0)
+    here = f"site.test:{server.sockets[0].getsockname()[1]}"
+    async with client(allow=[here], names={"site.test": [["127.0.0.1"]]}) as (outgoing, resolver):
+        for _ in range(3):
+            await outgoing.get(f"http://{here}/")
+    server.close()
+    assert (connections, len(resolver.asked)) == (3, 3)
+
+
 async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening(says(b"proxy")) as proxy, listening(says(b"site")) as site:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
