@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -178,7 +178,7 @@ class _Models:
                     self._endpoint,
                     name,
                     task=task,
-                    deadlines=deadlines,
+                    deadlines=_leaving_time(deadlines, len(names)),
                     prices=self._prices,
                     eur_per_usd=self._settings.usd_to_eur,
                 ),
@@ -189,6 +189,12 @@ class _Models:
             for name in names
         ]
         return Failover(guarded, total_seconds=deadlines.total_seconds)
+
+
+def _leaving_time(deadlines: Deadlines, models: int) -> Deadlines:
+    """Of the time for all, one model may take two thirds where another could take over."""
+    share = 2 / 3 if models > 1 else 1.0
+    return replace(deadlines, total_seconds=deadlines.total_seconds * share)
 
 
 def _endpoint(settings: Settings) -> Endpoint:
