@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -95,10 +96,11 @@ def _number(value: float, number_format: str) -> str:
 
 def _exact(value: float) -> Decimal | None:
     """The decimal that a cell shows for a binary float: 0.1 + 0.2 is 0.3."""
-    if isinstance(value, int):
-        return Decimal(value)
-    number = Decimal(format(value, f".{_SIGNIFICANT_DIGITS}g"))
-    return number if number.is_finite() else None
+    if not math.isfinite(value):
+        return None
+    if value == int(value):
+        return Decimal(int(value))
+    return Decimal(format(value, f".{_SIGNIFICANT_DIGITS}g"))
 
 
 def _plain(number: Decimal) -> str:

@@ -48,10 +48,12 @@ _BLOCKS = frozenset(
     )
 )
 _ENTRY_LEVEL = 7
+_ENTRIES = ("details", "dl")
 _LARGEST_FOR_EXTRACTION_CHARS = 1_500_000
 _LEAST_SHARE_FOUND = 0.4
 _MOST_SHARE_AROUND = 0.4
 _MOST_SPAN = 100
+_MOST_COLUMNS = 256
 
 Keep = Callable[[str], bool]
 
@@ -117,7 +119,7 @@ def _hiding_selectors(page: Any) -> frozenset[str]:
     """Classes and ids that the page's own style sheets hide at any width."""
     found: set[str] = set()
     for style in page.iter("style"):
-        css = _CSS_NESTED.sub("", _CSS_COMMENT.sub("", (style.text or "")[:200_000]))
+        css = _CSS_NESTED.sub("", _CSS_COMMENT.sub("", (style.text or "")[:50_000]))
         for selectors, declarations in _CSS_RULE.findall(css):
             if _HIDDEN_STYLE.search(declarations):
                 found |= {
@@ -166,15 +168,18 @@ def _is_around(element: Any) -> bool:
 
 
 def _keep(page: Any) -> Keep:
-    """Whether a paragraph belongs to the page's main text."""
-    text = page.text_content()
+    """Whether a paragraph belongs to the page's main text; tables are not asked about."""
+    prose = deepcopy(page)
+    for table in list(prose.iter("table")):
+        if _is_data(table):
+            _drop(table)
+    text = prose.text_content()
     if len(text) > _LARGEST_FOR_EXTRACTION_CHARS:
         return lambda _: True
     from trafilatura import extract  # noqa: PLC0415 (slow to load, of no use for a large page)
 
     found = _letters(
-        extract(deepcopy(page), favor_recall=True, include_comments=False, include_tables=True)
-        or ""
+        extract(prose, favor_recall=True, include_comments=False, include_tables=True) or ""
     )
     if len(found) < len(_letters(text)) * _LEAST_SHARE_FOUND:
         return lambda _: True
@@ -199,6 +204,7 @@ class _Walk:
         self._keep = keep
         self._text: list[str] = []
         self._lists = 0
+        self._entries = 0  # Depth within lists of terms and parts that unfold: always content.
 
     def run(self, page: Any) -> None:
         walker = etree.iterwalk(page, events=("start", "end"))
@@ -222,6 +228,7 @@ class _Walk:
             self._end_paragraph()
             self._outline.table(_grid(element))
             return True
+        self._entries += tag in _ENTRIES
         if tag == "br":
             self._text.append("\n")
         elif tag == "li":
@@ -236,8 +243,9 @@ class _Walk:
     def _leave(self, element: Any) -> None:
         if element.tag in ("ul", "ol"):
             self._lists -= 1
-        if element.tag in ("details", "dl"):
+        if element.tag in _ENTRIES:
             self._end_paragraph()
+            self._entries -= 1
             self._outline.leave(_ENTRY_LEVEL)
         elif element.tag in _BLOCKS:
             self._break()
@@ -259,7 +267,7 @@ class _Walk:
         lines = clean("".join(self._text)).split("\n")
         self._text.clear()
         text = re.sub(r"^-\n+", "- ", "\n".join(line for line in lines if line), flags=re.M)
-        if text and text != "-" and self._keep(text):
+        if text and text != "-" and (self._entries or self._keep(text)):
             self._outline.paragraph(text)
 
 
@@ -296,6 +304,8 @@ def _grid(table: Any) -> list[list[str]]:
         cells: list[str] = []
         for cell in row.iterchildren("td", "th"):
             _take_pending(cells, pending)
+            if len(cells) > _MOST_COLUMNS:
+                break
             text = _cell_text(cell)
             columns, rows = _span(cell, "colspan"), _span(cell, "rowspan")
             for _ in range(columns):

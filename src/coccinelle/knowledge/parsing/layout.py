@@ -10,7 +10,7 @@ from itertools import pairwise
 from coccinelle.knowledge.parsing.outline import Outline
 
 _GAP = re.compile(r"\s{2,}")
-_LEADERS = re.compile(r"\s*(?:\.\s?){4,}|\s*…{2,}\s*|\s*_{4,}\s*")
+_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|_{4,}")
 _HAS_DIGIT = re.compile(r"\d")
 _SENTENCE_END = (".", "!", "?", ":", ";", "»", "…")
 _BULLET = re.compile(r"\s*[•▪●○◦‣*–-]\s+|\s*\d{1,2}[.)]\s+")

@@ -19,15 +19,19 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _RULE = re.compile(r" {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})")
 _DELIMITER_ROW = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 _CELL_END = re.compile(r"(?<!\\)\|")
+# Every repetition is bounded, so that no line of marks takes time that grows with its square.
 _INLINE = (
-    (re.compile(r"!\[([^\]\n]*)\]\([^)\n]*\)"), r"\1"),
-    (re.compile(r"\[([^\]\n]+)\]\((?:mailto:|tel:)?([^)\s]+)[^)\n]*\)"), r"\1 (\2)"),
-    (re.compile(r"\[([^\]\n]+)\]\[[^\]\n]*\]"), r"\1"),
-    (re.compile(r"<((?:https?://|mailto:)[^>\s]+)>"), r"\1"),
+    (re.compile(r"!\[([^\]\n]{0,300})\]\([^)\n]{0,1000}\)"), r"\1"),
+    (
+        re.compile(r"\[([^\[\]\n]{1,300})\]\((?:mailto:|tel:)?([^)\s]{1,1000})[^)\n]{0,300}\)"),
+        r"\1 (\2)",
+    ),
+    (re.compile(r"\[([^\[\]\n]{1,300})\]\[[^\]\n]{0,300}\]"), r"\1"),
+    (re.compile(r"<((?:https?://|mailto:)[^>\s]{1,1000})>"), r"\1"),
     (re.compile(r"</?[a-zA-Z][^<>\n]{0,300}>"), " "),
-    (re.compile(r"(\*{1,3}|~~)(?=\S)([^*~\n]+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]+?)(?<=\S)\1(?!\w)"), r"\2"),
-    (re.compile(r"`([^`\n]+)`"), r"\1"),
+    (re.compile(r"(\*{1,3}|~~)(?=\S)([^*~\n]{1,2000}?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]{1,2000}?)(?<=\S)\1(?!\w)"), r"\2"),
+    (re.compile(r"`([^`\n]{1,2000})`"), r"\1"),
     (re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~])"), r"\1"),
 )
 

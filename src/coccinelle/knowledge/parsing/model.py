@@ -16,7 +16,7 @@ _INTERROGATIVE = re.compile(
     r"|how|what|where|when|why|who|which|can i|do you|is there)\b",
     re.IGNORECASE,
 )
-_NUMBERING = re.compile(r"^(\s*(q(uestion)?\s*\d*\s*[:.)–-]|\d+(\.\d+)*\s*[.)–-]|[-*•])\s*)+", re.I)
+_NUMBERING = re.compile(r"^(\s*(q(uestion)?\s*\d*\s*[:.)–-]|\d+(\.\d+)*\s*[.)–-]|[-*•]))+\s*", re.I)
 _LONGEST_QUESTION_CHARS = 250
 
 

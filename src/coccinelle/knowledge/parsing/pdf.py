@@ -12,7 +12,12 @@ from io import BytesIO
 from typing import Any
 
 from pypdf import PageObject, PdfReader
-from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
+from pypdf.errors import (
+    DependencyError,
+    FileNotDecryptedError,
+    LimitReachedError,
+    PyPdfError,
+)
 
 from coccinelle.knowledge.parsing.cleaning import visible
 from coccinelle.knowledge.parsing.layout import take_lines
@@ -22,7 +27,9 @@ from coccinelle.knowledge.parsing.outline import Outline
 _PAGE_NUMBER = re.compile(
     r"\W*(page|p\.)?\s*\d{1,4}\s*((/|sur|of|de)\s*\d{1,4})?\W*", re.IGNORECASE
 )
-_TWO_CELLS = re.compile(r"\s*\S.{24,}?\s{3,}\S.{24,}")
+_GUTTER = re.compile(r"\s{3,}")
+_FEWEST_CHARS_OF_PROSE = 25
+_LONGEST_PAGE_NUMBER_CHARS = 30
 _DIGITS = re.compile(r"\d+")
 _HEADING_RATIO = 1.12
 _BOLD_LEVEL = 6
@@ -107,7 +114,10 @@ def _page(page: PageObject) -> _Page:
         bold = any(word in name for word in ("bold", "black", "heavy", "semibold"))
         runs.append((text, round((size or 0) * scale, 1), bold))
 
-    plain = visible(page.extract_text(visitor_text=see))
+    try:
+        plain = visible(page.extract_text(visitor_text=see))
+    except LimitReachedError as error:
+        raise ParseFailed("file_too_complex") from error
     if _letters(plain) < _FEWEST_LETTERS_OF_TEXT:
         return _Page(plain, (), page)
     return _Page(_best_text(page, plain), tuple(runs), None)
@@ -122,8 +132,14 @@ def _best_text(page: PageObject, plain: str) -> str:
     if _letters(columns) < _letters(plain) * 0.95:
         return plain
     lines = [line for line in columns.split("\n") if line.strip()]
-    abreast = sum(_TWO_CELLS.fullmatch(line[:2_000]) is not None for line in lines)
+    abreast = sum(map(_is_abreast, lines))
     return plain if abreast >= max(4, len(lines) * 0.4) else columns
+
+
+def _is_abreast(line: str) -> bool:
+    """Whether a line has two cells or more that are long enough to be prose."""
+    cells = _GUTTER.split(line.strip())
+    return len(cells) > 1 and all(len(cell) >= _FEWEST_CHARS_OF_PROSE for cell in cells)
 
 
 def _letters(text: str) -> int:
@@ -152,9 +168,13 @@ def _without(text: str, edges: frozenset[str]) -> str:
     lines = text.split("\n")
     filled = [at for at, line in enumerate(lines) if line.strip()]
     for at in {*filled[:_EDGE_LINES], *filled[-_EDGE_LINES:]}:
-        if _edge_key(lines[at]) in edges or _PAGE_NUMBER.fullmatch(lines[at]):
+        if _edge_key(lines[at]) in edges or _is_page_number(lines[at].strip()):
             lines[at] = ""
     return "\n".join(lines)
+
+
+def _is_page_number(line: str) -> bool:
+    return len(line) <= _LONGEST_PAGE_NUMBER_CHARS and _PAGE_NUMBER.fullmatch(line) is not None
 
 
 def _heading_levels(pages: list[_Page]) -> Callable[[str], int]:

@@ -100,6 +100,7 @@ def _take_header(reader: _Reader, grid: list[Row], index: int) -> int:
     """How many rows at `index` are the header of what follows, after having noted it."""
     row = grid[index]
     body = list(islice(_block(grid, index + 1), _ROWS_LOOKED_AT))
+    body = [other for other in body if other != row]  # A header may come again on each page.
     has_second = len(body) > 1 and _is_second_header(row, body[0])
     if not _is_header(row, body[has_second:], has_one=reader.header is not None):
         return 0
@@ -128,8 +129,8 @@ def _is_header(row: Row, body: list[Row], *, has_one: bool) -> bool:
         return False
     if _is_question_header(row):
         return True
-    if _name(row[0]) in _KEYS and (len(row) == 2 or any(_name(r[0]) in _KEYS for r in body)):
-        return _name(row[0]) == "nom" and len(row) > 2
+    if _name(row[0]) in _KEYS and any(_name(other[0]) in _KEYS for other in body):
+        return False  # A list of facts: "Nom : ...", "Adresse : ...".
     if any(row[0] and row[0] == other[0] for other in body) or row[0].endswith(":"):
         return False
     if has_one or len(row) == 2:
