@@ -178,6 +178,14 @@ def install(app: FastAPI, refusals: Refusals) -> None:
 
     for kind in (CoccinelleError, RequestValidationError, HTTPException, psycopg.Error):
         app.add_exception_handler(kind, refuse)
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 class FieldProblemOut(BaseModel):
@@ -217,17 +225,24 @@ class ProblemOut(BaseModel):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may refuse with these statuses, for OpenAPI."""
+    """The `responses` of a route that may refuse with these statuses, for OpenAPI.
+
+    They refer to a schema that `install` adds.
+    """
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     return {
         status: {
-            "model": ProblemOut,
             "description": i18n.title(status, "en"),
             "content": content,
             **({"headers": _RETRY_AFTER} if status in (429, 503) else {}),
         }
         for status in statuses
     }
+
+
+def _schemas() -> dict[str, Any]:
+    schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "ProblemOut": schema}
 
 
 _RETRY_AFTER = {

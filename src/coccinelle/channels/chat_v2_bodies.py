@@ -1,0 +1,204 @@
+"""What chat v2 accepts and gives, as pydantic sees it: validation, and its OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from coccinelle.engine.model import TurnResult
+from coccinelle.foundation.clock import rfc3339
+
+MAX_ID_CHARS = 128
+MAX_COMMENT_CHARS = 2000
+
+ClientId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class ChatIn(BaseModel):
+    """A customer's message. Other keys are ignored."""
+
+    user_id: ClientId = Field(
+        description="The customer, by an id that the client made up.", examples=["u-42"]
+    )
+    conversation_id: ClientId = Field(
+        description="The conversation, by an id that the client made up. It belongs to `user_id`.",
+        examples=["c-7"],
+    )
+    message: Said = Field(
+        description="What the customer says; trimmed.",
+        examples=["Comment automatiser mes emails de bienvenue?"],
+    )
+    timestamp: str | None = Field(
+        None,
+        max_length=64,
+        description="When the client sent it; kept by nobody.",
+        examples=["2026-11-03T12:00:00Z"],
+    )
+    message_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="Made up by the client: the same one again gets the same answer, for 24 hours.",
+        examples=["8f1c2a64-5a0e-4b9e-9d8e-0f6f5f2f7a11"],
+    )
+
+
+class SourceOut(BaseModel):
+    """A passage that an answer was made from."""
+
+    title: str = Field(description="Title of the document.", examples=["Séquence de bienvenue"])
+    url: str | None = Field(
+        description="Where it is published, if it is.",
+        examples=["https://example.com/bienvenue"],
+    )
+    score: float = Field(description="How well it fits the question, 0 to 1.", examples=[0.81])
+
+
+class ChatOut(BaseModel):
+    """The answer."""
+
+    conversation_id: str = Field(description="As it was sent.", examples=["c-7"])
+    message: str = Field(description="The answer's text.", examples=["Commencez par…"])
+    agent: str = Field(
+        description="Key of the agent that answers, or `escalate`: the text offers a person.",
+        examples=["audrey"],
+    )
+    confidence: float = Field(description="How sure the route is, 0 to 1.", examples=[0.93])
+    reasoning: str = Field(description="Why this agent.", examples=["Question sur les e-mails."])
+    timestamp: datetime = Field(
+        description="When the answer was complete.", examples=["2026-11-03T12:00:02.114Z"]
+    )
+    turn_id: UUID = Field(
+        description="Names the answer, for feedback.",
+        examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8877"],
+    )
+    sources: list[SourceOut] = Field(
+        description="The passages that the answer cites.",
+        examples=[[{"title": "Séquence de bienvenue", "url": None, "score": 0.81}]],
+    )
+    handoff: bool = Field(description="True while a person is being asked for.", examples=[False])
+    variant: Literal["baseline", "candidate"] = Field(
+        description="Which side of a rollout answered.", examples=["candidate"]
+    )
+    interrupted: Literal[True] | None = Field(
+        None,
+        description="True when the client was gone before the text was whole; else left out.",
+        examples=[True],
+    )
+
+
+class HistoryItemOut(BaseModel):
+    """One thing that was said."""
+
+    id: UUID = Field(description="The message.", examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8878"])
+    author: Literal["customer", "agent", "person"] = Field(
+        description="Who said it: the customer, an agent, or a person of the business.",
+        examples=["agent"],
+    )
+    text: str = Field(description="What was said.", examples=["Commencez par…"])
+    timestamp: datetime = Field(description="When.", examples=["2026-11-03T12:00:02.114Z"])
+    turn_id: UUID | None = Field(
+        description="The turn that it is part of.",
+        examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8877"],
+    )
+    agent: str | None = Field(
+        description="Key of the agent, or `escalate`; only of an agent's message.",
+        examples=["audrey"],
+    )
+    name: str | None = Field(description="Name of the agent.", examples=["Audrey"])
+    outcome: str | None = Field(description="State of the turn.", examples=["answered"])
+    feedback: Literal[1, -1] | None = Field(
+        description="What the customer thought of it.", examples=[1]
+    )
+    sources: list[SourceOut] = Field(
+        description="The passages that it cites.",
+        examples=[[{"title": "Séquence de bienvenue", "url": None, "score": 0.81}]],
+    )
+
+
+class HistoryOut(BaseModel):
+    """A conversation, oldest first."""
+
+    items: list[HistoryItemOut] = Field(description="What was said.", examples=[[]])
+    next_cursor: str | None = Field(
+        description="Give it as `cursor` to go on; null at the end.", examples=["50"]
+    )
+
+
+class HandoffIn(BaseModel):
+    """How a person can reach the customer. All of it may be left out."""
+
+    email: str | None = Field(
+        None, max_length=254, description="E-mail address.", examples=["lea@example.com"]
+    )
+    phone: str | None = Field(
+        None, max_length=32, description="Phone number.", examples=["06 12 34 56 78"]
+    )
+    note: str | None = Field(
+        None,
+        max_length=2000,
+        description="What the customer adds.",
+        examples=["Plutôt le matin, merci."],
+    )
+
+
+class HandoffOut(BaseModel):
+    """The open hand-off."""
+
+    id: UUID = Field(description="The hand-off.", examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8879"])
+    conversation_id: str = Field(description="The conversation.", examples=["c-7"])
+    status: Literal["open"] = Field(description="Always `open`.", examples=["open"])
+
+
+class FeedbackIn(BaseModel):
+    """What a customer thinks of an answer."""
+
+    score: Literal[1, -1] = Field(description="1: it helped; -1: it did not.", examples=[1])
+    comment: str | None = Field(
+        None,
+        max_length=MAX_COMMENT_CHARS,
+        description="Why, in their words.",
+        examples=["Exactement ce qu'il me fallait."],
+    )
+
+
+class FeedbackOut(FeedbackIn):
+    """The feedback as it is kept; a later one replaces it."""
+
+    turn_id: UUID = Field(
+        description="The answer.", examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8877"]
+    )
+
+
+class RateLimitOut(BaseModel):
+    """How many messages may be sent now."""
+
+    allowed: bool = Field(description="Whether one more is accepted now.", examples=[True])
+    remaining: int = Field(description="How many more are accepted now.", examples=[7])
+    limit: int = Field(description="How many a window holds.", examples=[10])
+    window_seconds: int = Field(description="Width of the sliding window.", examples=[60])
+
+
+def answer_of(result: TurnResult) -> dict[str, Any]:
+    """A finished turn as `ChatOut`."""
+    answer: dict[str, Any] = {
+        "conversation_id": result.conversation_id,
+        "message": result.text,
+        "agent": result.agent,
+        "confidence": round(result.confidence, 4),
+        "reasoning": result.reason,
+        "timestamp": rfc3339(result.finished_at),
+        "turn_id": str(result.turn_id),
+        "sources": [
+            {"title": s.title, "url": s.url, "score": round(s.score, 4)} for s in result.sources
+        ],
+        "handoff": result.handoff,
+        "variant": result.variant,
+    }
+    if result.interrupted:
+        answer["interrupted"] = True
+    return answer
