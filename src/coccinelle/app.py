@@ -1,0 +1,99 @@
+"""The composition root: one process's HTTP application, from the parts of its house."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from pathlib import Path
+
+from fastapi import FastAPI
+
+import coccinelle
+from coccinelle.channels import chat_v2, openai_api, webhook_v1
+from coccinelle.channels.visitor import VisitorTokens
+from coccinelle.foundation import problems, web
+from coccinelle.foundation.health import Health
+from coccinelle.foundation.health import routes as health_routes
+from coccinelle.foundation.metrics import CountRequests
+from coccinelle.foundation.problems import Refusals
+from coccinelle.foundation.settings import Settings
+from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
+from coccinelle.house import House
+from coccinelle.knowledge import api as knowledge_api
+from coccinelle.tenants.callers import Callers
+
+KEY_FILE = "secret_key"
+UPLOAD_SECONDS = 300.0
+
+
+def create_app(house: House, health: Health) -> FastAPI:
+    """Every route of the product, over one house."""
+    settings = house.settings
+    app = FastAPI(
+        title="Coccinelle",
+        version=coccinelle.__version__,
+        summary=coccinelle.__doc__,
+        docs_url="/docs" if settings.docs_page else None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    refusals = Refusals({"/webhook/": webhook_v1.error_response, "/v1/": openai_api.error_response})
+    problems.install(app, refusals)
+    web.install(app, refusals=refusals, limits=_body_limits(settings))
+    app.add_middleware(CountRequests)
+    _include_routes(app, house, health)
+    return app
+
+
+def _include_routes(app: FastAPI, house: House, health: Health) -> None:
+    settings, db, engine = house.settings, house.db, house.engine
+    callers = Callers(db, proxies=Proxies(settings.trusted_proxies))
+    tokens = VisitorTokens(_secret_key(settings), days=settings.visitor_token_days)
+    chars = settings.message_chars
+    channels = (
+        chat_v2.routes(engine, db, callers, house.limits, tokens=tokens, message_chars=chars),
+        webhook_v1.routes(engine, db, callers, house.limits, message_chars=chars),
+        openai_api.routes(engine, db, callers, message_chars=chars),
+    )
+    for router in channels:
+        app.include_router(router)
+    app.include_router(
+        knowledge_api.routes(house, lambda request: callers.of(request, scope="knowledge"))
+    )
+    app.include_router(health_routes(health, settings))
+
+
+def _body_limits(settings: Settings) -> BodyLimits:
+    chat = BodyLimit(settings.chat_body_bytes)
+    uploads = BodyLimit(settings.upload_body_bytes, UPLOAD_SECONDS)
+    return BodyLimits(
+        by_prefix=(
+            ("/api/v1/sources/upload", uploads),
+            ("/api/v1/", BodyLimit(settings.json_body_bytes)),
+            ("/api/", chat),
+            ("/webhook/", chat),
+            ("/v1/chat/", BodyLimit(settings.json_body_bytes)),
+        ),
+        otherwise=BodyLimit(settings.json_body_bytes),
+    )
+
+
+def _secret_key(settings: Settings) -> str:
+    """The operator's key, or one of our own, made once and kept beside the data."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    file = settings.data / KEY_FILE
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _make_once(file, secrets.token_urlsafe(32))
+    return file.read_text(encoding="ascii")
+
+
+def _make_once(file: Path, content: str) -> None:
+    """Write a private file that appears whole; of two processes at once, the first one's stays."""
+    made = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    made.touch(mode=0o600)
+    made.write_text(content, encoding="ascii")
+    with contextlib.suppress(FileExistsError):
+        file.hardlink_to(made)
+    made.unlink()
