@@ -168,13 +168,14 @@ def scanned_pdf(pages: int = 1) -> bytes:
     return bytes(document.output())
 
 
-def picture(image_format: str = "PNG", *lines: str) -> bytes:
-    """A picture of text."""
+def picture(image_format: str = "PNG", *lines: str, scale: int = 1) -> bytes:
+    """A picture of text, enlarged by `scale` on each side."""
     shown = lines or ("Horaires d'été : fermé à Noël.", "Où êtes-vous situés ? À côté du théâtre.")
     image = Image.new("RGB", (900, 70 * len(shown) + 60), "white")
     font = ImageFont.truetype(_FONT, 30)
     for at, line in enumerate(shown):
         ImageDraw.Draw(image).text((40, 40 + 70 * at), line, fill="black", font=font)
+    image = image.resize((image.width * scale, image.height * scale))
     out = io.BytesIO()
     image.save(out, image_format)
     return out.getvalue()

@@ -10,6 +10,7 @@ import pytest
 from coccinelle.knowledge.parsing import ParseFailed, ParseLimits, parse
 from tests.knowledge.parsing import makers
 from tests.knowledge.parsing.bombs import BOMBS
+from tests.knowledge.parsing.processes import watched
 
 LARGEST_CHILD_KIB = 512 * 1024
 LONGEST_SECONDS = 30
@@ -22,13 +23,24 @@ async def test_a_bomb_ends_with_a_reason_and_the_child_stays_small(name: str) ->
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     began = time.monotonic()
-    code = await outcome(data, filename)
+    async with watched() as peak:
+        code = await outcome(data, filename)
 
     assert code in codes
     assert time.monotonic() - began <= LONGEST_SECONDS
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert grown_kib <= len(data) // 1024 + 64 * 1024
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= LARGEST_CHILD_KIB
+    assert 0 < peak.kib <= LARGEST_CHILD_KIB
+
+
+async def test_the_largest_picture_that_is_accepted_is_read_in_a_small_child() -> None:
+    lines = ["Horaires d'été : fermé à Noël, ouvert à Pâques."] * 25
+    large = makers.picture("PNG", *lines, scale=5)
+
+    async with watched() as peak:
+        assert await outcome(large, "a.png") == "parsed"
+
+    assert peak.kib <= LARGEST_CHILD_KIB
 
 
 async def test_the_next_file_is_read_after_a_bomb() -> None:

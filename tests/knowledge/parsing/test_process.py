@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from coccinelle.knowledge.parsing import ParseLimits, parse
 from coccinelle.knowledge.parsing.process import _environment
 from coccinelle.knowledge.parsing.wire import decode_answer, encode_crash
 from tests.knowledge.parsing import makers
+from tests.knowledge.parsing.processes import children
 
 
 @pytest.mark.parametrize(
@@ -71,21 +71,3 @@ def test_the_child_knows_nothing_of_the_servers_secrets(monkeypatch: pytest.Monk
 def test_a_fault_of_ours_is_not_blamed_on_the_file() -> None:
     with pytest.raises(RuntimeError, match="ModuleNotFoundError"):
         decode_answer(encode_crash(ModuleNotFoundError("pypdf")))
-
-
-def children() -> list[int]:
-    """The parsing processes that run now, by their command."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-            parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
-        except OSError:
-            continue
-        if b"coccinelle.knowledge.parsing.child" in command and parent == str(_own_pid()):
-            found.append(int(process.name))
-    return found
-
-
-def _own_pid() -> int:
-    return int(Path("/proc/self").resolve().name)
