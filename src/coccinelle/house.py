@@ -55,14 +55,24 @@ class House:
     mailer: Mailer
     breakers: Breakers
     views: Views
+    orchestrator: Orchestrator
     engine: Engine
     parse_limits: ParseLimits
     crawl_limits: CrawlLimits
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, addresses: Addresses) -> AsyncIterator[House]:
-    """Everything connected, and closed in the reverse order. Raises `Unavailable`."""
+async def open_house(
+    settings: Settings, addresses: Addresses, *, embedder: Embedder | None = None
+) -> AsyncIterator[House]:
+    """Everything connected, and closed in the reverse order.
+
+    Args:
+        embedder: in place of the one that the settings name.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
     async with AsyncExitStack() as stack:
         db = Database(
             addresses.login,
@@ -75,16 +85,17 @@ async def open_house(settings: Settings, addresses: Addresses) -> AsyncIterator[
         stack.push_async_callback(wire.aclose)
         outgoing = _outgoing(settings)
         stack.push_async_callback(outgoing.aclose)
-        house = _assembled(settings, db, wire, outgoing)
+        house = _assembled(settings, db, wire, outgoing, embedder or _embedder(settings, wire))
         warming = asyncio.create_task(_warm(house))
         stack.callback(warming.cancel)
         yield house
         await house.engine.drain(settings.llm_total_seconds)
 
 
-def _assembled(settings: Settings, db: Database, wire: Wire, outgoing: Outgoing) -> House:
+def _assembled(
+    settings: Settings, db: Database, wire: Wire, outgoing: Outgoing, embedder: Embedder
+) -> House:
     breakers = Breakers()
-    embedder = _embedder(settings, wire)
     reranker = _reranker(settings, wire)
     engine_settings = _engine_settings(settings)
     limits = _limits(settings)
@@ -116,6 +127,7 @@ def _assembled(settings: Settings, db: Database, wire: Wire, outgoing: Outgoing)
         mailer=_mailer(settings),
         breakers=breakers,
         views=views,
+        orchestrator=orchestrator,
         engine=engine,
         parse_limits=ParseLimits(
             memory_bytes=settings.parse_memory_bytes, wall_seconds=settings.parse_seconds
