@@ -5,29 +5,89 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_PERSON = re.compile(
-    r"\b(parler|discuter|echanger|joindre|avoir|voir|mett\w+ en relation|passe\w*|rappel\w*"
-    r"|contact\w*|speak|talk|chat|connect|transfer|reach)\b.{0,40}"
-    r"\b(humain\w*|etre humain|quelqu.?un|(vraie |une )personne|conseill\w+|responsable|operat\w+"
-    r"|agent humain|someone|human|(real |a )person|representative|advisor)\b"
+_SOMEONE = (
+    r"(?:humain\w*|etres? humains?|quelqu'?un(?: de (?:vrai|reel|l'equipe|chez vous))?"
+    r"|(?:une )?vraie personne|une (?:autre )?personne"
+    r"|(?:un|une|le|la|votre|vos|des|mon|ma)(?: vrai| vraie)? (?:conseill(?:er|ere)s?|responsable"
+    r"|operat(?:eur|rice)|collaborat(?:eur|rice)|collegue|gerante?|patronn?e?)"
+    r"|(?:le |votre )?service client|agent humain|someone|somebody|(?:a |an )?(?:actual "
+    r"|real )?human"
+    r"|(?:a |an )(?:real |actual )?person|real person|(?:a |the |your )(?:representative|advisor"
+    r"|manager|colleague)|customer (?:service|support)|an agent)\b"
 )
-_PERSON_SHORT = re.compile(r"^(une? |a )?(humain|vraie personne|conseiller|human|person)\b.{0,20}$")
-_NO_PERSON = re.compile(r"\b(ne|pas|sans|jamais|not|without|don.?t)\b")
+_REACH = (
+    r"\b(?:parler|discuter|echanger|joindre|avoir|voir|(?:mett\w+|mise?) en (?:relation"
+    r"|contact|lien)"
+    r"|pass(?:e|er|ez)[- ](?:moi|nous|le|la)|me passer|transfer\w+|rappel\w*|contact(?:er|ez|e|ee)"
+    r"|besoin d'|speak|talk|chat|connect|transfer|reach|put me through|get)\b"
+)
+_WISH = (
+    r"\b(?:(?:je )?(?:veux|voudrais|souhaite|prefere|prefererais|aimerais|demande|exige|reclame)"
+    r"|il me faut|i want|i need|i'd like|i would like|i prefer|give me|donnez[- ]moi|donne[- ]moi)"
+)
+_PERSON = re.compile(rf"{_REACH}[^,.;:!?]{{0,30}}?\b{_SOMEONE}|besoin d'un {_SOMEONE}")
+_WANTED = re.compile(rf"{_WISH} (?:avoir |parler (?:a|avec) )?(?:un |une |a |an )?{_SOMEONE}")
+_CALLBACK = re.compile(
+    r"\b(?:rappel(?:ez|le)[- ](?:moi|nous)|(?:peut|peux|pouvez|pourriez|faites)[^,.;!?]{0,25} me"
+    r" rappeler|(?:please )?call me back)\b"
+)
+_PERSON_SHORT = re.compile(
+    r"^(?:une? |a )?(?:humain|vraie personne|conseill(?:er|ere)|human|real person|person)"
+    r"(?: (?:svp|stp|s'il (?:vous|te) plait|please|now|maintenant))?[ !.?]*$"
+)
+# Said just before the wish: it is not one.
+_REFUSED = re.compile(
+    r"(?:\bn(?:e |')(?:veux|voudrais|souhaite|desire|tiens|ai|aimerais|prefere)\s+(?:vraiment "
+    r"|surtout )?"
+    r"(?:pas|plus)(?: (?:du tout|besoin|envie))?|\bveux (?:pas|plus)|\bpas (?:besoin|envie)"
+    r"|\binutile"
+    r"|\bsans(?: avoir a| devoir)?|\bplutot que|\bau lieu|\bevite[rz]?|\bjamais"
+    r"|\b(?:don'?t|do not|didn'?t|never|no) (?:want|need|wish|have)?(?: to)?|\bwithout|\binstead of"
+    r"|\brather than|\bavoid)\b[^,.;:!?]{0,12}$"
+)
+# Whom a customer's own business deals with is not a wish for ours.
+_OTHERS = re.compile(
+    r"\b(?:comment|how)\b[^,.;!?]{0,30}$|\b(?:qui|who|quand|when|si|if|lorsque|chaque fois)\b"
+    r"[^,.;!?]{0,30}$"
+)
+_ASKING_HOW = re.compile(
+    r"\b(?:comment|how)\b[^,.;!?]{0,40}\b(?:parler|joindre|contacter|discuter|speak|talk|reach"
+    r"|get)\b"
+    r"[^,.;:!?]{0,12}\b(?:quelqu'?un(?= (?:chez vous|de l'equipe|de votre))"
+    r"|humain|(?:a |an )?(?:real |actual )?human|vraie personne|(?:a )?real person"
+    r"|un conseiller|une conseillere|votre service client|le service client"
+    r"|customer (?:service|support))"
+)
 _ACCEPTANCE = re.compile(
-    r"^(oui|ouais|ok|okay|d.?accord|volontiers|avec plaisir|je veux bien|ca marche|parfait"
-    r"|yes|yeah|sure|please|go ahead)\b.{0,40}$"
+    r"^(?:oui|ouais|ok|okay|d'?accord|volontiers|avec plaisir|je veux bien|ca marche|parfait"
+    r"|allez-y|allons-y|pourquoi pas|yes|yeah|yep|sure|please|go ahead)\b.{0,40}$"
 )
+_UNACCEPTED = re.compile(
+    r"\b(?:non|pas|plus tard|mais|laisse\w*|tant pis|inutile|no|not|but|later|never mind|nevermind"
+    r"|don'?t|rien)\b"
+)
+_WHERE = re.compile(r"^\W*o[ùÙ]\b", re.IGNORECASE)
 _LEANING = re.compile(
-    r"^(et|mais|ou|sinon|aussi|donc|alors|du coup|dans ce cas|and|but|or|so|what about|how about)\b"
+    r"^(?:et|mais|sinon|donc|alors|du coup|dans ce cas|and|but|what about|how about"
+    r"|ou (?:bien|alors|plutot|sinon|pour|avec|sur|sans|par|juste)|or|so)\b"
 )
 _ASIDE = re.compile(
-    r"\b(plus de details|detaille\w*|developpe\w*|explique\w* (mieux|davantage)|un exemple"
-    r"|continue\w*|en savoir plus|et apres|comment ca|c.?est a dire|tell me more|for example"
-    r"|go on)\b"
+    r"\bplus (?:de|d') ?(?:details|precisions|informations|infos|explications)\b"
+    r"|^(?:(?:tu )?peux[- ](?:tu )?|(?:vous )?pouvez[- ](?:vous )?|est-ce que tu peux )?"
+    r"(?:m'|me |nous )?(?:detaill|developp|expliqu|precis|continu)(?:e|ez|er)"
+    r"(?: (?:un peu|mieux|davantage|plus|encore|svp|stp|ca|cela|s'il (?:te|vous) plait))*[ !.?]*$"
+    r"|^(?:tu (?:as|aurais)|vous (?:avez|auriez)|avez-vous|as-tu|donne-moi|donnez-moi)?"
+    r" ?(?:un|des|d'autres) (?:exemples?|idees?)[ !.?]*$"
+    r"|\ben savoir plus[ !.?]*$|^et (?:apres|ensuite)\b|^comment ca[ !.?]*$|^c'?est[- ]a[- ]dire\b"
+    r"|^(?:can you |could you )?(?:tell me more|go on|explain(?: more| that)?|elaborate"
+    r"|(?:give me )?an example|for example)[ !.?]*$"
 )
 _BARE = re.compile(
-    r"^(combien|pourquoi|comment|quand|ou|lequel|laquelle|lesquels|c.?est combien|a quel prix"
-    r"|quel prix|how much|why|when|which one|how)\b.{0,12}$"
+    r"^(?:(?:combien|pourquoi|quand|lequel|laquelle|lesquels|lesquelles|how much|why|when"
+    r"|which one)"
+    r"\b.{0,12}|(?:comment|how)(?: (?:faire|ca|cela|alors|exactement|so|exactly))?"
+    r"|ou(?: ca| exactement)?|where(?: exactly)?|(?:et )?(?:c'est combien|a quel prix"
+    r"|quel prix))[ !.?]*$"
 )
 
 
@@ -40,21 +100,28 @@ def normalised(text: str) -> str:
 def asks_for_person(text: str) -> bool:
     """Whether the customer asks, in words, to deal with a human being."""
     plain = normalised(text)
-    if _NO_PERSON.search(plain):
-        return False
-    return bool(_PERSON.search(plain) or _PERSON_SHORT.match(plain))
+    if _PERSON_SHORT.match(plain) or _ASKING_HOW.search(plain):
+        return True
+    wishes = [m for pattern in (_PERSON, _WANTED, _CALLBACK) for m in pattern.finditer(plain)]
+    return any(_is_own_wish(plain[: wish.start()]) for wish in wishes)
+
+
+def _is_own_wish(before: str) -> bool:
+    """Whether what stands before the words of a wish neither refuses it nor gives it to others."""
+    return not (_REFUSED.search(before) or _OTHERS.search(before))
 
 
 def accepts(text: str) -> bool:
     """Whether a message says yes to what was offered just before, and little else."""
-    return bool(_ACCEPTANCE.match(normalised(text))) and "?" not in text
+    plain = normalised(text)
+    return bool(_ACCEPTANCE.match(plain)) and "?" not in text and not _UNACCEPTED.search(plain)
 
 
 def leans_on_history(text: str) -> bool:
     """Whether a message makes sense only after what was said before it ("Et pour l'e-mail ?")."""
     plain = normalised(text)
     words = plain.split()
-    if _LEANING.match(plain) and len(words) <= 10:
+    if _LEANING.match(plain) and not _WHERE.match(text) and len(words) <= 10:
         return True
     return len(words) <= 8 and bool(_ASIDE.search(plain) or _BARE.match(plain))
 
