@@ -308,7 +308,8 @@ class Orchestrator:
     ) -> Route:
         """A message that is no agent's own may still be about what all of them may answer from."""
         agent = current or view.agents[0]
-        if "stock:complaints" in route.scores or route.method == "model":
+        complaint = route.scores.get("stock:complaints", 0.0)
+        if complaint >= routing.COMPLAINT_SCORE or route.method == "model":
             return route
         shared = [p.answer_score for p in found.get(agent.id, []) if not p.agent_ids]
         best = max(shared, default=0.0)

@@ -31,7 +31,9 @@ BEST_OF = 3
 # The stock sentences outnumber any agent's examples, and the best three of more are better.
 STOCK_HANDICAP = 0.05
 PERSON_SCORE = 0.45
+COMPLAINT_SCORE = 0.45
 KERNEL_WIDTH = 0.06
+EDGE_SHARE = 0.75
 
 _KINDS: dict[str, Kind] = {
     "greetings": "greeting",
@@ -102,14 +104,22 @@ class Calibration:
     points: tuple[tuple[float, float, bool], ...] = ()
 
     def confidence(self, score: float, lead: float) -> float:
-        """Share that is right near this score and lead: a kernel mean, with one half as prior."""
+        """Share that is right near this score and lead: a kernel mean, with one half as prior.
+
+        Beyond nearly all that is known, what is known at the edge holds.
+        """
         right, total = 0.5, 1.0
+        score, lead = min(score, self._edge(0)), min(lead, self._edge(1))
         for known_score, known_lead, was_right in self.points:
             distance = (known_score - score) ** 2 + (known_lead - lead) ** 2
             weight = math.exp(-distance / (2 * KERNEL_WIDTH**2))
             total += weight
             right += weight * was_right
         return min(1.0, right / total)
+
+    def _edge(self, axis: Literal[0, 1]) -> float:
+        known = sorted(point[axis] for point in self.points)
+        return known[int(len(known) * EDGE_SHARE)] if known else 1.0
 
 
 @cache
