@@ -54,7 +54,7 @@ def parse(data: bytes, filename: str, limits: ParseLimits) -> Parsed:
     """The text of a picture, tables and headings where its layout shows them.
 
     Raises:
-        ParseFailed: `image_too_large` before anything is unpacked; `no_text`.
+        ParseFailed: `image_too_large`, before anything is unpacked or for want of memory.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -62,8 +62,12 @@ def parse(data: bytes, filename: str, limits: ParseLimits) -> Parsed:
         picture = Image.open(BytesIO(data), formats=_FORMATS)
     refuse_flood(*picture.size, limits)
     picture.draft("RGB", (_LONGEST_SIDE_PIXELS, _LONGEST_SIDE_PIXELS))
+    try:
+        small = ImageOps.exif_transpose(_reduced(picture))
+    except MemoryError as error:
+        raise ParseFailed("image_too_large", max_megapixels=limits.pixels // 2_000_000) from error
     outline = Outline()
-    take_picture(outline, ImageOps.exif_transpose(_reduced(picture)), limits)
+    take_picture(outline, small, limits)
     return outline.done(filename=filename)
 
 
