@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -43,9 +45,10 @@ async def test_cancelling_kills_the_child() -> None:
     while not children():  # noqa: ASYNC110 (it has no event to wait for)
         await asyncio.sleep(0.01)
 
+    os.kill(children()[0], signal.SIGSTOP)  # It will not end by itself.
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await asyncio.wait_for(task, timeout=60)
 
     assert children() == []
 
