@@ -1,0 +1,91 @@
+"""The demo's businesses as they are written in files: `tenants/<slug>/tenant.toml` and knowledge.
+
+`knowledge/<agent key>/*` is for that agent, `knowledge/shared/*` for all of them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from coccinelle.agents.model import Configuration
+from coccinelle.knowledge.model import NewSource, file_source
+
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class DemoAgent:
+    """An agent, by its key."""
+
+    key: str
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """A file, and the keys of the agents that it is for; none: all of them."""
+
+    new: NewSource
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DemoTenant:
+    """A business, all of it invented."""
+
+    slug: str
+    company_name: str
+    facts: Mapping[str, str]
+    hosts: tuple[str, ...]
+    agents: tuple[DemoAgent, ...]
+    sources: tuple[DemoSource, ...]
+
+
+def tenants() -> tuple[DemoTenant, ...]:
+    """Every demo tenant, the one of `localhost` first."""
+    folder = resources.files("coccinelle.demo").joinpath("tenants")
+    found = [_tenant(entry) for entry in _sorted(folder) if entry.is_dir()]
+    return tuple(sorted(found, key=lambda tenant: "localhost" not in tenant.hosts))
+
+
+def _tenant(folder: Traversable) -> DemoTenant:
+    written = tomllib.loads(folder.joinpath("tenant.toml").read_text("utf-8"))
+    offer = written.get("offer", {})
+    facts = {name: written[name] for name in ("sector", "locale", "timezone")}
+    facts |= written["facts"]
+    facts |= {f"offer_{name}": offer[name].strip() for name in ("text", "url") if name in offer}
+    return DemoTenant(
+        slug=written["slug"],
+        company_name=written["name"],
+        facts=facts,
+        hosts=tuple(domain["host"] for domain in written["domains"]),
+        agents=tuple(_agent(agent) for agent in written["agents"]),
+        sources=tuple(_sources(folder.joinpath("knowledge"))),
+    )
+
+
+def _agent(written: dict[str, Any]) -> DemoAgent:
+    said = {name: _trimmed(value) for name, value in written.items() if name != "key"}
+    return DemoAgent(written["key"], Configuration(**said))
+
+
+def _trimmed(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def _sources(folder: Traversable) -> Iterator[DemoSource]:
+    for scope in _sorted(folder):
+        agents = () if scope.name == SHARED else (scope.name,)
+        for file in _sorted(scope):
+            yield DemoSource(file_source(file.read_bytes(), filename=file.name), agents)
+
+
+def _sorted(folder: Traversable) -> list[Traversable]:
+    return sorted(folder.iterdir(), key=lambda entry: entry.name)
