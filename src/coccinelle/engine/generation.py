@@ -90,9 +90,6 @@ async def write(
                 if shown:
                     shown = False
                     yield Unsay()
-    if guard.has_no_answer:
-        said.has_answer = False
-        return
     if text := guard.finish().rstrip():
         yield Say(text)
     said.has_answer = guard.passed > 0
@@ -111,8 +108,9 @@ def _guard(
     language = language_of(inbound.text, agent.configuration.language)
     return Guard(
         [_text(passage) for passage in passages],
-        [*view.tenant.facts, *said, inbound.text, *names],
+        [*view.tenant.facts, *names],
         phrase("unverified", language),
+        said=[*said, inbound.text],
     )
 
 

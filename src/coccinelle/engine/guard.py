@@ -2,8 +2,8 @@
 
 A model's answer is held sentence by sentence. Prices, percentages, dates, hours, phone numbers,
 e-mails, addresses of pages and proper names must stand in a passage that the answer has cited, in
-a fact of the business, or in what the customer said; a sentence that fails is replaced, once, by
-the offer of a person.
+a fact of the business, or (but for addresses of pages) in what the customer said; a sentence that
+fails is replaced, once, by the offer of a person.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 NO_ANSWER = "NO_ANSWER"
+_NO_ANSWER = re.compile(r"\bNO[_ -]?ANSWER\b")
 LONGEST_SENTENCE_CHARS = 600
 
 _MONTHS = (
@@ -20,22 +21,33 @@ _MONTHS = (
     "|january|february|march|april|may|june|july|august|september|october|november|december"
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Whatever a browser could be made to open or fetch, and whatever is written like a host name.
 _ADDRESS = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>()\[\]\"'»]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|fr|net|org|io|eu|example|co|app|dev|info|biz|ru|cn|xyz|me|ly)\b(?:/[^\s<>()\[\]\"'»]*)?"
+    r"\b(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>()\[\]\"'»]+"
+    r"|\b(?:javascript|vbscript|data|mailto|tel|sms|blob|file):(?=[^\s])[^\s<>()\[\]\"'»]+"
+    r"|\b[\w-]{2,}(?:\.[\w-]+)*\.[a-z][a-z-]{1,23}\b(?::\d+)?(?:[/?#][^\s<>()\[\]\"'»]*)?"
+    r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)(?::\d+)?(?:/[^\s<>()\[\]\"'»]*)?"
 )
 _PHONE = re.compile(r"(?<![\d,.])(?:\+|00)?\d(?:[ .\u00a0\u202f-]?\d){8,13}(?!\d)")
+_PAIRS = re.compile(r"(?<![\d,.])0[1-9]([ .\u00a0\u202f-]?)\d\d(?:\1\d\d){3}(?!\d)")
 _NUMBER = r"\d+(?:[ .\u00a0\u202f]\d{3})*(?:[.,]\d+)?"
 _PRICE = re.compile(rf"({_NUMBER})\s*(?:€|euros?\b|eur\b|\$|dollars?\b|£)|(?:€|\$|£)\s*({_NUMBER})")
+_RANGE = re.compile(
+    rf"({_NUMBER})\s*(?:€|euros?)?\s*(?:-|–|a|et|ou|to|and|or)\s*{_NUMBER}\s*(?:€|euros?\b|eur\b)"
+)
+_MONTH_OF_YEAR = re.compile(rf"\b({_MONTHS})\s+(\d{{4}})\b")
 _PERCENT = re.compile(rf"({_NUMBER})\s*(?:%|pour ?cent|percent)")
 _DATE = re.compile(
     rf"\b(\d{{1,2}})(?:er|st|nd|rd|th)?\s+({_MONTHS})\b|\b({_MONTHS})\s+(\d{{1,2}})\b"
     r"|\b(\d{1,4}[/-]\d{1,2}[/-]\d{1,4})\b|\b(\d{1,2}/\d{1,2})\b"
 )
 _HOUR = re.compile(
-    r"\b(\d{1,2})\s?(?:h|heures?\b|:(?=\d\d))\s?(\d{2})?(?!\d)|\b(\d{1,2})\s?([ap])\.?m\b"
+    r"\b(\d{1,2})\s?(?:h(?![a-z])|heures?\b|:(?=\d\d))\s?(\d{2})?(?!\d)"
+    r"|\b(\d{1,2})\s?([ap])\.?m\b"
 )
 _NAME = re.compile(
-    r"(?<![.!?…:\n«\"(*•\-\d])(?:[ \u00a0]|(?<=['’]))([A-ZÀ-ÖØ-Þ][\w'’-]*[a-zà-öø-ÿ][\w’-]*)"
+    r"(?<![.!?…:\n«\"(*•\-\d])(?:[ \u00a0][*_(]{0,4}|(?<=['’]))"
+    r"([A-ZÀ-ÖØ-Þ][\w'’-]*[a-zà-öø-ÿ][\w’-]*)"
 )
 _CITATION = re.compile(r"\s*\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
 _END = re.compile(
@@ -46,6 +58,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _IMAGE = re.compile(r"!(?=\[)")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _ALWAYS_KNOWN = frozenset({"i", "i'm", "i'll", "i've", "ia", "ai", "monsieur", "madame", "bonjour"})
 
 
@@ -53,7 +66,7 @@ class Facts:
     """What a set of texts says that can be checked."""
 
     def __init__(self, texts: Iterable[str]):
-        joined = "\n".join(texts)
+        joined = visible("\n".join(texts))
         self.claims = claims(joined)
         self.words = frozenset(_words(joined))
 
@@ -63,22 +76,37 @@ class Facts:
         union.words = self.words | other.words
         return union
 
+    def without_addresses(self) -> Facts:
+        """The same, but for what somebody could be made to open."""
+        rest = Facts(())
+        rest.claims = frozenset(c for c in self.claims if not c.startswith("address:"))
+        rest.words = self.words
+        return rest
+
 
 class Guard:
     """Takes a model's words as they come and gives back those that may be said.
 
     Args:
         passages: texts that the model was shown, in the order of their numbers, from 1.
-        known: what may be said without citing: the business's facts, what the customer said, the
-            agents' names.
+        known: what may be said without citing: the business's facts, the agents' names.
+        said: what the customer said; it may be said again, except for addresses of pages.
         replacement: said once in place of sentences that fail.
     """
 
-    def __init__(self, passages: Sequence[str], known: Iterable[str], replacement: str):
+    def __init__(
+        self,
+        passages: Sequence[str],
+        known: Iterable[str],
+        replacement: str,
+        *,
+        said: Iterable[str] = (),
+    ):
         self._passages = [Facts([text]) for text in passages]
-        self._known = Facts(known)
+        self._known = Facts(known) | Facts(said).without_addresses()
         self._replacement = replacement
         self._held = ""
+        self._gave_up = False
         self.cited: list[int] = []
         self.refused = 0
         self.passed = 0
@@ -86,30 +114,32 @@ class Guard:
     def reset(self) -> None:
         """Another model starts the answer again."""
         self._held = ""
+        self._gave_up = False
         self.cited.clear()
         self.refused = self.passed = 0
 
     @property
     def has_no_answer(self) -> bool:
         """Whether the model says, in the word it was given for it, that it has no answer."""
-        return self.passed == 0 and NO_ANSWER in self._held
+        return self._gave_up
 
     def feed(self, piece: str) -> str:
         """The sentences that `piece` completes, checked; often empty."""
-        self._held += piece
+        self._held += visible(piece)
         said = ""
-        while (end := self._boundary()) is not None:
+        while not self._gave_up and (end := self._boundary()) is not None:
             sentence, self._held = self._held[:end], self._held[end:]
             said += self._checked(sentence)
         return said
 
     def finish(self) -> str:
-        """What is left, checked."""
+        """What is left, checked; nothing of an answer that is none."""
         sentence, self._held = self._held, ""
-        return self._checked(sentence) if sentence.strip() else ""
+        return self._checked(sentence) if sentence.strip() and not self._gave_up else ""
 
     def _boundary(self) -> int | None:
-        for match in _END.finditer(self._held):
+        """Where the first sentence ends; the same, however the text is cut into pieces."""
+        for match in _END.finditer(self._held, 0, LONGEST_SENTENCE_CHARS + 1):
             if not _ABBREVIATION.search(self._held[: match.end()].rstrip(" ")):
                 return match.end()
         if len(self._held) > LONGEST_SENTENCE_CHARS:
@@ -117,18 +147,21 @@ class Guard:
         return None
 
     def _checked(self, sentence: str) -> str:
-        if NO_ANSWER in sentence:
+        if _NO_ANSWER.search(sentence):
+            if self.passed == 0:
+                self._gave_up = True
+                return ""
             self.refused += 1
             return self._replaced()
-        for number in _numbers(sentence):
-            if 1 <= number <= len(self._passages) and number not in self.cited:
-                self.cited.append(number)
         plain = _IMAGE.sub("", _CITATION.sub("", sentence))
-        if self._is_supported(sentence, plain):
-            self.passed += 1
-            return plain
-        self.refused += 1
-        return self._replaced()
+        if not self._is_supported(sentence, plain):
+            self.refused += 1
+            return self._replaced()
+        self.passed += 1
+        for number in self._cited_by(sentence):
+            if number not in self.cited:
+                self.cited.append(number)
+        return plain
 
     def _replaced(self) -> str:
         if self.refused > 1:
@@ -138,12 +171,14 @@ class Guard:
     def _is_supported(self, sentence: str, plain: str) -> bool:
         """A sentence that cites is held to what it cites; another to all that was cited so far."""
         allowed = self._known
-        numbers = [n for n in _numbers(sentence) if 1 <= n <= len(self._passages)]
-        for number in numbers or self.cited:
+        for number in self._cited_by(sentence) or self.cited:
             allowed = allowed | self._passages[number - 1]
         return claims(plain) <= allowed.claims and all(
             name in allowed.words for name in names(plain)
         )
+
+    def _cited_by(self, sentence: str) -> list[int]:
+        return [number for number in _numbers(sentence) if 1 <= number <= len(self._passages)]
 
 
 def claims(text: str) -> frozenset[str]:
@@ -156,9 +191,13 @@ def claims(text: str) -> frozenset[str]:
     for address in _ADDRESS.findall(rest):
         found.add(f"address:{_address(address)}")
     rest = _ADDRESS.sub(" ", rest)
+    found.update(f"phone:{_phone(pairs.group())}" for pairs in _PAIRS.finditer(rest))
+    rest = _PAIRS.sub(" ", rest)
     for date in _DATE.finditer(rest):
         found.add(f"date:{_date(date)}")
+    found.update(f"month:{_MONTH_NUMBER[m]}/{year}" for m, year in _MONTH_OF_YEAR.findall(rest))
     found.update(f"price:{_amount(a or b)}" for a, b in _PRICE.findall(rest))
+    found.update(f"price:{_amount(low)}" for low in _RANGE.findall(rest))
     found.update(f"percent:{_amount(value)}" for value in _PERCENT.findall(rest))
     found.update(f"hour:{_hour(match)}" for match in _HOUR.finditer(rest))
     for phone in _PHONE.findall(_DATE.sub(" ", rest)):
@@ -173,6 +212,11 @@ def names(text: str) -> list[str]:
         for match in _NAME.finditer(text)
         if (word := _folded(match.group(1)).strip("'-")) not in _ALWAYS_KNOWN and len(word) > 2
     ]
+
+
+def visible(text: str) -> str:
+    """The text without what is not seen, cannot be stored, or hides in a word to change it."""
+    return "".join(c for c in text if c in "\n\t\u200d" or unicodedata.category(c) not in _UNSEEN)
 
 
 def _numbers(sentence: str) -> list[int]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_m
 
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Message
+from coccinelle.engine.guard import visible
 from coccinelle.engine.model import ESCALATE
 from coccinelle.engine.prompting import routing_prompt
 from coccinelle.providers.language.model import LanguageModel, ModelCall
@@ -81,4 +82,4 @@ def _answer_type(agents: Sequence[Agent]) -> type[BaseModel]:
 
 
 def _shortened(value: object) -> object:
-    return value[:500] if isinstance(value, str) else value
+    return visible(value)[:500].strip() if isinstance(value, str) else value
