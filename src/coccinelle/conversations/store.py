@@ -170,8 +170,9 @@ async def admit(
         " AS most_hits,"
         " coalesce((SELECT max(hits) FROM counted WHERE subject LIKE 'address:%%'), 0)"
         " AS address_hits,"
-        " coalesce((SELECT ceil(%(window)s - extract(epoch FROM now() - min(oldest)))::integer"
-        " FROM counted), 0) AS wait_seconds,"
+        " coalesce((SELECT ceil(%(window)s - extract(epoch FROM now() - max(oldest)))::integer"
+        " FROM counted WHERE hits > CASE WHEN subject LIKE 'address:%%' THEN %(address_most)s"
+        " ELSE %(most)s END), 0) AS wait_seconds,"
         + _CONTEXT
         + " FROM earlier LEFT JOIN repeated ON true",
         {
@@ -186,6 +187,8 @@ async def admit(
             "text": arrival.text,
             "subjects": list(subjects),
             "window": limits.window_seconds,
+            "most": limits.messages,
+            "address_most": limits.address_messages,
             "lease": limits.lease_seconds,
             "hours": limits.idempotency_hours,
             "history": limits.history_messages,
@@ -292,12 +295,19 @@ async def renew_lease(tx: TenantTx, *, turn_id: TurnId, lease_seconds: int) -> i
 async def reopen_turn(
     tx: TenantTx, *, turn_id: TurnId, lease_seconds: int
 ) -> dict[str, Any] | None:
-    """Take up a failed turn again, because its message was sent again."""
+    """Take up a failed turn again, because its message was sent again.
+
+    The conversation's row is held, as an admission does: neither overlooks the other's turn.
+    """
     rows = await tx.records(
-        "UPDATE turns SET state = 'accepted', failure_code = NULL, finished_at = NULL,"
-        " lease_expires_at = now() + make_interval(secs => %s)"
-        " WHERE tenant_id = %s AND id = %s AND state = 'failed' RETURNING conversation_id, seq",
-        [lease_seconds, tx.tenant_id, turn_id],
+        "WITH held AS MATERIALIZED (SELECT c.id FROM conversations c JOIN turns t"
+        " ON t.tenant_id = c.tenant_id AND t.conversation_id = c.id"
+        " WHERE t.tenant_id = %(tenant)s AND t.id = %(turn)s FOR UPDATE OF c)"
+        " UPDATE turns SET state = 'accepted', failure_code = NULL, finished_at = NULL,"
+        " lease_expires_at = now() + make_interval(secs => %(lease)s) FROM held"
+        " WHERE tenant_id = %(tenant)s AND turns.id = %(turn)s AND state = 'failed'"
+        " RETURNING conversation_id, seq",
+        {"lease": lease_seconds, "tenant": tx.tenant_id, "turn": turn_id},
     )
     return rows[0] if rows else None
 
@@ -501,3 +511,18 @@ async def tenants_with_dead_turns(tx: DirectoryTx, *, limit: int = 100) -> list[
         " ORDER BY lease_expires_at LIMIT %s",
         [limit],
     )
+
+
+async def message_is_known(
+    tx: TenantTx, *, external_id: str, user_id: str, message_key: str | None
+) -> bool:
+    """Whether this user already sent a message of this key in this conversation."""
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM turns t JOIN conversations c"
+        " ON c.tenant_id = t.tenant_id AND c.id = t.conversation_id"
+        " JOIN customer_identities i ON i.tenant_id = c.tenant_id AND i.customer_id = c.customer_id"
+        " WHERE t.tenant_id = %s AND c.external_id = %s AND i.kind = 'external_id' AND i.value = %s"
+        " AND t.message_key = %s)",
+        [tx.tenant_id, external_id, user_id, message_key],
+    )
+    return found

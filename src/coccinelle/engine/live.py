@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 from coccinelle.engine.model import (
     TextReset,
@@ -16,10 +19,14 @@ from coccinelle.foundation.ids import TurnId
 
 
 class LiveTurn:
-    """The events of one turn, numbered from 1, for any number of readers at any time.
+    """The events of one turn, numbered upwards, for any number of readers at any time.
 
     While somebody reads, or waits for the result, the turn is attended. When nobody has for
     `grace_seconds` it is abandoned, once.
+
+    Args:
+        again: the turn is answered once more; its events have numbers that no reader of the turn
+            can have seen.
     """
 
     def __init__(
@@ -27,6 +34,7 @@ class LiveTurn:
         turn_id: TurnId,
         *,
         grace_seconds: float = 0.0,
+        again: bool = False,
     ):
         self.turn_id = turn_id
         self._grace_seconds = grace_seconds
@@ -35,14 +43,13 @@ class LiveTurn:
         self._changed = asyncio.Event()
         self._attending = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._is_replay = False
+        self._before_first = time.time_ns() // 1_000_000 if again else 0
 
     @classmethod
     def replay(cls, turn_id: TurnId, events: Sequence[TurnEvent]) -> LiveTurn:
         """A turn that has ended, told again."""
-        told = cls(turn_id)
+        told = cls(turn_id, again=True)
         told._events = list(events)
-        told._is_replay = True
         return told
 
     def when_abandoned(self, act: Callable[[], object]) -> None:
@@ -65,39 +72,37 @@ class LiveTurn:
     async def events(self, after: int = 0) -> AsyncGenerator[tuple[int, TurnEvent], None]:
         """What happens from the event after number `after` on, until the turn is over.
 
-        A reader who comes back to a turn that is told again cannot know which part of the text it
-        has: it is told to drop it, and gets the whole.
+        Who comes back with a number that is not of these events (the turn is told again from its
+        record, or answered once more) is told to drop the text so far, and gets the whole.
         """
-        if self._is_replay and after:
-            for number, event in enumerate([TextReset(), *self._events[2:]], after + 1):
-                yield number, event
-            return
+        position = after - self._before_first
+        is_lost = after > 0 and not 0 <= position <= len(self._events)
         self._attend()
         try:
-            async for numbered in self._from(after):
+            if is_lost:
+                yield self._before_first, TextReset()
+            async for numbered in self._from(0 if is_lost else max(0, position)):
                 yield numbered
         finally:
             self._leave()
 
     async def result(self) -> TurnResult:
         """What the turn came to, attending until then. Raises the error of a turn that failed."""
-        async for _, event in self.events():
-            if isinstance(event, TurnFinished):
-                return event.result
-            if isinstance(event, TurnFailed):
-                raise event.error
+        async with aclosing(self.events()) as events:
+            async for _, event in events:
+                if isinstance(event, TurnFinished):
+                    return event.result
+                if isinstance(event, TurnFailed):
+                    raise event.error
         raise AssertionError("unreachable: the last event of a turn is its end")
 
-    async def _from(self, after: int) -> AsyncGenerator[tuple[int, TurnEvent], None]:
-        position = after
-        while True:
-            while position < len(self._events):
-                event = self._events[position]
-                position += 1
-                yield position, event
-            if self.is_over:
-                return
-            await self._changed.wait()
+    async def _from(self, position: int) -> AsyncGenerator[tuple[int, TurnEvent], None]:
+        for place in itertools.count(position):
+            while place >= len(self._events):
+                if self.is_over:
+                    return
+                await self._changed.wait()
+            yield self._before_first + place + 1, self._events[place]
 
     def _attend(self) -> None:
         self._attending += 1

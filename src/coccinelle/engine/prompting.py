@@ -102,7 +102,13 @@ def _facts(tenant: Tenant) -> str:
 
 
 def _passage(number: int, passage: Passage) -> str:
-    title = passage.title.replace("<", "‹").replace(">", "›")
-    body = passage.text.replace("<", "‹").replace(">", "›")
-    question = f"{passage.question}\n" if passage.question else ""
-    return f'<passage numero="{number}" titre="{title}">\n{question}{body}\n</passage>'
+    title = _as_data(passage.title).replace('"', "'")
+    heading = f"{_as_data(passage.heading)}\n" if passage.heading not in ("", passage.title) else ""
+    question = f"{_as_data(passage.question)}\n" if passage.question else ""
+    body = _as_data(passage.text)
+    return f'<passage numero="{number}" titre="{title}">\n{heading}{question}{body}\n</passage>'
+
+
+def _as_data(text: str) -> str:
+    """Text that can neither close the passage that it stands in nor open another."""
+    return text.replace("<", "‹").replace(">", "›")

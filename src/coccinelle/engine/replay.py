@@ -50,4 +50,5 @@ def _events(
     stored: StoredTurn, result: TurnResult
 ) -> list[TurnStarted | AgentSelected | TextDelta]:
     selected = AgentSelected(result.agent, stored.agent_name, result.confidence, result.reason)
-    return [TurnStarted(stored.id), selected, TextDelta(result.text)]
+    said = [TextDelta(result.text)] if result.text else []
+    return [TurnStarted(stored.id), selected, *said]

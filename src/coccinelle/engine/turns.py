@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import structlog
 
@@ -13,6 +15,7 @@ from coccinelle.agents.model import Agent
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations import store as rows
 from coccinelle.conversations.model import (
+    OPEN_STATES,
     Admitted,
     Arrival,
     CallRecord,
@@ -22,6 +25,7 @@ from coccinelle.conversations.model import (
     Outcome,
     Repeated,
     Source,
+    State,
     Step,
     StepName,
     UsedPassage,
@@ -60,9 +64,11 @@ from coccinelle.providers.language.model import LanguageModel, ModelCall, ModelF
 log = structlog.get_logger(__name__)
 
 RECORD_SECONDS = 5.0
+RECORD_AGAIN_SECONDS = 0.25
 WAIT_SECONDS = 0.1
 TWIN_RETRY_SECONDS = 5
 
+T = TypeVar("T")
 AnswerModel = Callable[[Agent], LanguageModel | None]
 """The model that answers for an agent; None: its documents are quoted."""
 
@@ -121,7 +127,7 @@ class Engine:
         self._settings = settings
         self._limits = limits
         self._live: dict[TurnId, LiveTurn] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, inbound: Inbound) -> LiveTurn:
         """Admit a message, and answer it from now on, attended or not (see `LiveTurn`).
@@ -138,33 +144,54 @@ class Engine:
         view = await self._views.get(inbound.tenant_id)
         if inbound.agent_key is not None and view.agent_by_key(inbound.agent_key) is None:
             raise NotFound("agent_not_found")
-        admitted = await conversations.admit(self._db, _arrival(inbound), self._limits)
+        admitting = self._kept(asyncio.create_task(self._admit(inbound, view, started)))
+        # Who hangs up meanwhile leaves no turn behind that nobody answers.
+        admitted = await asyncio.shield(admitting)
         if isinstance(admitted, Repeated):
             return await self._again(inbound, view, admitted, started)
-        return self._begin(inbound, view, admitted, started)
+        return admitted
 
     async def drain(self, seconds: float) -> None:
         """Let the turns that are being answered end, for at most `seconds`; then interrupt them."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        end_at = time.monotonic() + seconds
+        while self._tasks and (left := end_at - time.monotonic()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
+        late = set(self._tasks)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=RECORD_SECONDS)
 
-    def _begin(self, inbound: Inbound, view: View, admitted: Admitted, started: float) -> LiveTurn:
-        live = LiveTurn(admitted.turn_id, grace_seconds=self._settings.disconnect_grace_seconds)
+    async def _admit(self, inbound: Inbound, view: View, started: float) -> LiveTurn | Repeated:
+        admitted = await conversations.admit(self._db, _arrival(inbound), self._limits)
+        if isinstance(admitted, Repeated):
+            return admitted
+        return self._begin(inbound, view, admitted, started)
+
+    def _begin(
+        self,
+        inbound: Inbound,
+        view: View,
+        admitted: Admitted,
+        started: float,
+        *,
+        again: bool = False,
+    ) -> LiveTurn:
+        grace = self._settings.disconnect_grace_seconds
+        live = LiveTurn(admitted.turn_id, grace_seconds=grace, again=again)
         draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq)
         turn = _Turn(inbound, view, live, admitted, draft, started)
-        task = asyncio.create_task(self._run(turn))
+        task = self._kept(asyncio.create_task(self._run(turn)))
         live.when_abandoned(task.cancel)
         self._live[admitted.turn_id] = live
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
         return live
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _kept(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
@@ -173,27 +200,33 @@ class Engine:
         self, inbound: Inbound, view: View, repeated: Repeated, started: float
     ) -> LiveTurn:
         """The turn of a repeated message; one that failed is answered anew."""
-        if (live := self._live.get(repeated.turn_id)) is not None:
-            return live
         deadline = time.monotonic() + self._settings.twin_wait_seconds
         state = repeated.state
-        while state in ("accepted", "answering"):
+        while (live := self._live.get(repeated.turn_id)) is None:
+            if state == "failed":
+                if (reopened := await self._reopened(inbound, repeated.turn_id)) is not None:
+                    return self._begin(inbound, view, reopened, started, again=True)
+            elif state not in OPEN_STATES:
+                async with self._db.tenant(inbound.tenant_id) as tx:
+                    return await replayed(tx, repeated.turn_id)
             if time.monotonic() > deadline:
                 raise Conflict("twin_in_flight", retry_after_seconds=TWIN_RETRY_SECONDS)
             await asyncio.sleep(WAIT_SECONDS)
-            if (live := self._live.get(repeated.turn_id)) is not None:
-                return live
-            async with self._db.tenant(inbound.tenant_id) as tx:
-                await rows.fail_dead_turns(tx)
-                state = await rows.turn_state(tx, repeated.turn_id) or "failed"
+            state = await self._state(inbound, repeated.turn_id)
+        return live
+
+    async def _reopened(self, inbound: Inbound, turn_id: TurnId) -> Admitted | None:
         async with self._db.tenant(inbound.tenant_id) as tx:
-            if state == "failed":
-                reopened = await conversations.reopen(tx, repeated.turn_id, self._limits)
-                if reopened is None:
-                    raise Conflict("twin_in_flight", retry_after_seconds=1)
-            else:
-                return await replayed(tx, repeated.turn_id)
-        return self._begin(inbound, view, reopened, started)
+            return await conversations.reopen(tx, turn_id, self._limits)
+
+    async def _state(self, inbound: Inbound, turn_id: TurnId) -> State:
+        """The turn's state, after its death was noticed. Raises `NotFound` where it was erased."""
+        async with self._db.tenant(inbound.tenant_id) as tx:
+            await rows.fail_dead_turns(tx)
+            state = await rows.turn_state(tx, turn_id)
+        if state is None:
+            raise NotFound("turn_not_found")
+        return state
 
     async def _run(self, turn: _Turn) -> None:
         """Answer, then record whatever came of it; a cancelled turn was abandoned."""
@@ -216,23 +249,43 @@ class Engine:
             await self._end(turn, failure)
 
     async def _end(self, turn: _Turn, failure: CoccinelleError | None) -> None:
+        """Record the turn, then let its readers know; nothing that is cancelled stops either."""
         if failure is not None:
             turn.draft.outcome = "failed"
             turn.draft.failure_code = failure.code
-        recording = asyncio.create_task(self._record(turn))
+        recording = asyncio.create_task(self._recorded(turn))
+        while not recording.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([recording])
+        failure = recording.result() or failure
+        self._live.pop(turn.draft.turn_id, None)
+        if failure is None:
+            turn.live.emit(TurnFinished(_result(turn)))
+        else:
+            turn.live.emit(TurnFailed(turn.draft.turn_id, failure))
+
+    async def _recorded(self, turn: _Turn) -> Unavailable | None:
+        """Record the turn, trying for a few seconds; or why it is not in the database as it was."""
         try:
-            written = await asyncio.wait_for(asyncio.shield(recording), RECORD_SECONDS)
-            if not written:
-                failure = failure or Unavailable("answer_failed")
-        except (CoccinelleError, TimeoutError) as error:
-            log.error("turn_not_recorded", turn_id=str(turn.draft.turn_id), error=repr(error))
-            failure = Unavailable("database_unavailable")
-        finally:
-            self._live.pop(turn.draft.turn_id, None)
-            if failure is None:
-                turn.live.emit(TurnFinished(_result(turn)))
-            else:
-                turn.live.emit(TurnFailed(turn.draft.turn_id, failure))
+            async with asyncio.timeout(RECORD_SECONDS):
+                written = await self._persisted(turn)
+        except Exception:
+            log.exception("turn_not_recorded", turn_id=str(turn.draft.turn_id))
+            return Unavailable("database_unavailable")
+        return None if written else Unavailable("answer_failed")
+
+    async def _persisted(self, turn: _Turn) -> bool:
+        with contextlib.suppress(Unavailable):
+            return await self._record(turn)
+        while True:
+            await asyncio.sleep(RECORD_AGAIN_SECONDS)
+            with contextlib.suppress(Unavailable):
+                # A commit whose answer was lost has been done all the same.
+                return await self._record(turn) or await self._is_recorded(turn)
+
+    async def _is_recorded(self, turn: _Turn) -> bool:
+        async with self._db.tenant(turn.inbound.tenant_id) as tx:
+            return await rows.turn_state(tx, turn.draft.turn_id) == turn.draft.outcome
 
     async def _converse(self, turn: _Turn) -> None:
         turn.context = await self._wait_for_turn(turn)
@@ -293,11 +346,12 @@ class Engine:
                 calls=turn.calls,
                 said=said,
             )
-            async for event in writing:
-                if isinstance(event, Say):
-                    turn.say(event.text)
-                else:
-                    turn.unsay()
+            async with contextlib.aclosing(writing):
+                async for event in writing:
+                    if isinstance(event, Say):
+                        turn.say(event.text)
+                    else:
+                        turn.unsay()
         if not said.has_answer:
             self._give_up(turn, agent)
             return

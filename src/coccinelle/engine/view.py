@@ -1,6 +1,6 @@
 """A tenant as the engine sees it: its facts, its agents and what recognises them, its threshold.
 
-Kept in memory for a few seconds; a change in the database is seen within that time.
+Kept in memory for a few seconds; a change in the database is seen within ten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from coccinelle.agents.model import Agent
 from coccinelle.engine import routing
 from coccinelle.engine.routing import Calibration, Profile, Stock
 from coccinelle.foundation.database import Database, TenantTx
-from coccinelle.foundation.errors import NotFound, Unavailable
+from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.ids import AgentId, AgentVersionId, TenantId
 from coccinelle.knowledge import store as knowledge
 from coccinelle.providers.embeddings.model import Embedder, EmbeddingUnavailable, Vectors
@@ -25,6 +25,8 @@ from coccinelle.tenants import store as tenants
 from coccinelle.tenants.model import Tenant
 
 FRESH_SECONDS = 3.0
+# Until then a message is answered from what is known while it is read anew.
+STALE_SECONDS = 10.0
 KEPT_TENANTS = 1000
 DEFAULT_THRESHOLD = 0.30
 
@@ -62,15 +64,16 @@ class Views:
     async def get(self, tenant_id: TenantId) -> View:
         """The tenant. Raises `NotFound` when there is none, or it has no agent to answer."""
         read_at, view = self._views.get(tenant_id, (0.0, None))
-        if view is not None and time.monotonic() - read_at < FRESH_SECONDS:
+        age = time.monotonic() - read_at
+        if view is not None and age < FRESH_SECONDS:
             return view
         loading = self._loading.get(tenant_id)
         if loading is None:
             loading = asyncio.create_task(self._load(tenant_id))
             self._loading[tenant_id] = loading
             loading.add_done_callback(lambda _: self._loading.pop(tenant_id, None))
-        if view is not None:
             loading.add_done_callback(_retrieve_exception)
+        if view is not None and age < STALE_SECONDS:
             return view
         return await asyncio.shield(loading)
 
@@ -100,6 +103,7 @@ class Views:
             known = await agents.vectors(tx, embedding_model=self._embedder.model)
             threshold = await knowledge.threshold(tx)
         if tenant is None or not live:
+            self.forget(tenant_id)
             raise NotFound("agent_not_found")
         profiles = await self._profiles(tenant_id, live, known)
         view = View(
@@ -156,5 +160,6 @@ class Views:
 
 
 def _retrieve_exception(task: asyncio.Task[View]) -> None:
-    if not task.cancelled() and isinstance(task.exception(), Unavailable | NotFound):
-        return
+    """Whoever waits for the view gets the failure; nobody has to wait for it."""
+    if not task.cancelled():
+        task.exception()
