@@ -39,7 +39,12 @@ async def parse(
         raise ParseFailed("empty_file")
     request = Request(filename, media_type, limits)
     child = await asyncio.create_subprocess_exec(
-        *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_environment(), process_group=0
+        *_COMMAND,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env=_environment(),
+        start_new_session=True,  # uvloop knows no process_group
     )
     try:
         async with asyncio.timeout(limits.wall_seconds):
@@ -93,7 +98,7 @@ async def _send(stdin: asyncio.StreamWriter, header: bytes, data: bytes) -> None
 
 
 def _kill(child: Process) -> None:
-    """The child leads its own process group, so whatever it started goes with it."""
+    """The child leads its own session and process group, so whatever it started goes with it."""
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
