@@ -40,6 +40,7 @@ from coccinelle.knowledge.search import Passage, search
 from coccinelle.providers.embeddings.model import EmbeddingUnavailable
 from tests.embedder import WordEmbedder
 from tests.knowledge.ingest_worker import Services, outgoing_to
+from tests.knowledge.test_sources import agent
 
 PRICES = "Prestation;Prix\nCoupe;25 €\nBrushing;18 €\nCouleur;45 €\n".encode()
 
@@ -244,6 +245,21 @@ async def test_a_source_deleted_or_asked_for_anew_ends_the_run_under_way(
         assert await count(db, rivoli, "chunks") == 0
 
 
+async def test_tags_changed_while_it_is_built_count_when_it_answers(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    carole = await agent(db, rivoli, "carole")
+    source_id = await added(db, rivoli, faq(1))
+    slow = OnEmbedding()
+    running = asyncio.create_task(run_ingest(Services(db, embedder=slow), rivoli, source_id, 1))
+    await slow.reached.wait()
+    async with db.tenant(rivoli) as tx:
+        await actions.retag(tx, source_id, agents=["carole"])
+    slow.go_on.set()
+    await running
+    assert [p.agent_ids for p in await found(db, rivoli, "question")] == [(carole,)]
+
+
 async def test_of_two_who_ingest_at_once_one_works_and_both_see_the_end(
     db: Database, rivoli: TenantId, nordlys: TenantId
 ) -> None:
@@ -341,11 +357,11 @@ async def test_a_site_is_read_page_by_page_and_a_bad_page_says_why(
 async def test_a_page_is_read_in_the_encoding_that_its_server_says(
     db: Database, rivoli: TenantId, nordlys: TenantId
 ) -> None:
-    body = page("Été", "Fermé en août, réouverture à la rentrée.").decode().encode("cp1252")
-    async with site({"/": body}, content_type="text/html; charset=windows-1252") as web:
+    body = page("Święta", "Zamknięte w święta, otwarte w piątki.").decode().encode("iso-8859-2")
+    async with site({"/": body}, content_type="text/html; charset=iso-8859-2") as web:
         source_id = await added(db, rivoli, web_source("page", web.url))
         await run_ingest(web.services(db), rivoli, source_id, 1)
-    assert "août, réouverture" in (await found(db, rivoli, "fermé en août"))[0].text
+    assert "Zamknięte w święta" in (await found(db, rivoli, "zamknięte"))[0].text
 
 
 async def test_a_site_that_nobody_answers_for_fails_in_words(
@@ -368,7 +384,7 @@ async def test_a_crawl_goes_on_where_it_stopped(
         source_id = await added(db, rivoli, web_source("site", web.url))
         web.stops_at = "/p3"
         running = asyncio.create_task(run_ingest(web.services(db), rivoli, source_id, 1))
-        await asyncio.to_thread(web.stopped.wait)
+        assert await asyncio.to_thread(web.stopped.wait, 30)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert await count(db, rivoli, "crawled_pages") == 4
@@ -381,6 +397,40 @@ async def test_a_crawl_goes_on_where_it_stopped(
     assert asked_before.count("/p0") == 1
     assert (await seen(db, rivoli, source_id)).pages == 7
     assert await count(db, rivoli, "documents") == 7
+
+
+async def test_a_page_that_was_fetched_is_not_fetched_again(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    async with site({"/": page("Accueil", "Nous sommes fermés le lundi.")}) as web:
+        source_id = await added(db, rivoli, web_source("page", web.url))
+        down = web.services(db)
+        down.embedder.is_down = True
+        with pytest.raises(EmbeddingUnavailable):
+            await run_ingest(down, rivoli, source_id, 1)
+        async with db.tenant(rivoli) as tx:  # As if it had been killed as soon as it had the page.
+            await tx.run("UPDATE crawls SET finished_at = NULL")
+        web.asked.clear()
+        await run_ingest(web.services(db), rivoli, source_id, 1)
+    assert web.asked == []
+    assert await count(db, rivoli, "documents") == 1
+
+
+async def test_the_values_of_a_bad_pages_reason_are_kept_with_it(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    pages = {
+        "/": page("Accueil", 'Bienvenue. <a href="/long">Tout savoir</a>'),
+        "/long": page("Long", "Nous sommes fermés le lundi. " * 20),
+    }
+    async with site(pages) as web:
+        source_id = await added(db, rivoli, web_source("site", web.url))
+        services = replace(web.services(db), parse_limits=ParseLimits(chars=200))
+        await run_ingest(services, rivoli, source_id, 1)
+    failed = [d for d in await documents(db, rivoli, source_id) if d.failure_code]
+    assert [(d.url, d.failure_code, d.failure_values) for d in failed] == [
+        (f"{web.url}long", "file_too_long", {"max_chars": 200})
+    ]
 
 
 # Death and outage.
@@ -636,7 +686,7 @@ def handler(web: Site) -> type[BaseHTTPRequestHandler]:
             web.asked.append(self.path)
             if self.path == web.stops_at:
                 web.stopped.set()
-                web.resume.wait()
+                web.resume.wait(60)
                 return
             body = web.pages.get(self.path)
             self.send_response(200 if body is not None else 404)

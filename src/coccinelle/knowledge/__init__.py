@@ -1,4 +1,4 @@
-"""What a business knows: sources that its owner gives, made into passages that answers are found in.
+"""What a business knows: sources that its owner gives, and the passages that answers come from.
 
 `actions` adds, tags and removes sources; each is ingested by a job, or in place (`ingest`): read
 (`reading`, with `parsing` and `crawl`), cut (`chunking`), embedded (`embedding`), and switched over
