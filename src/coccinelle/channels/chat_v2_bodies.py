@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from coccinelle.engine.model import TurnResult
 from coccinelle.foundation.clock import rfc3339
@@ -16,6 +17,16 @@ MAX_COMMENT_CHARS = 2000
 
 ClientId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _not_boolean(value: object) -> object:
+    """JSON's true is not the number 1, whatever Python thinks."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("not_one_of", "not a score", {"expected": "1, -1"})
+    return value
+
+
+Score = Annotated[Literal[1, -1], BeforeValidator(_not_boolean)]
 
 
 class ChatIn(BaseModel):
@@ -157,7 +168,7 @@ class HandoffOut(BaseModel):
 class FeedbackIn(BaseModel):
     """What a customer thinks of an answer."""
 
-    score: Literal[1, -1] = Field(description="1: it helped; -1: it did not.", examples=[1])
+    score: Score = Field(description="1: it helped; -1: it did not.", examples=[1])
     comment: str | None = Field(
         None,
         max_length=MAX_COMMENT_CHARS,

@@ -191,6 +191,7 @@ class _Writer:
     model: str
     turn: LiveTurn
     has_spoken: bool = False
+    was_restarted: bool = False
 
     def completion(self, result: TurnResult) -> dict[str, Any]:
         message = {"role": "assistant", "content": result.text, "refusal": None}
@@ -207,7 +208,9 @@ class _Writer:
         return _data({**self._head("chat.completion.chunk"), "choices": [choice]})
 
     def chunks(self, event: TurnEvent, *, with_usage: bool) -> list[bytes]:
-        if isinstance(event, TextDelta):
+        if isinstance(event, TextReset):
+            self.was_restarted = self.was_restarted or self.has_spoken
+        if isinstance(event, TextDelta) and not self.was_restarted:
             self.has_spoken = True
             return [self.chunk({"content": event.text})]
         if isinstance(event, TurnFinished):
@@ -215,11 +218,15 @@ class _Writer:
         return []
 
     def failure(self, event: TurnEvent) -> CoccinelleError | None:
-        """Why the stream cannot go on. Text that was sent cannot be taken back in this protocol."""
+        """Why the stream ends without an answer.
+
+        Text that was sent cannot be taken back in this protocol. The turn is attended to its end
+        all the same, so that asking again with the same key gets the whole answer.
+        """
         if isinstance(event, TurnFailed):
             return event.error
-        if isinstance(event, TextReset) and self.has_spoken:
-            return Unavailable("answer_restarted")
+        if isinstance(event, TurnFinished) and self.was_restarted:
+            return Unavailable("answer_restarted", retry_after_seconds=1)
         return None
 
     def _end(self, result: TurnResult, *, with_usage: bool) -> list[bytes]:

@@ -18,9 +18,13 @@ def sentence(code: str, locale: Locale, **values: object) -> str:
 
     A value that the sentence mentions and nobody gave is shown as an ellipsis.
     """
+    return template(code, locale).format_map(_Values(values))
+
+
+def template(code: str, locale: Locale) -> str:
+    """The sentence of `code` with the names of its values in braces."""
     written = _book()["sentences"]
-    template = written.get(code, written[UNKNOWN])[locale]
-    return template.format_map(_Values(values))
+    return written.get(code, written[UNKNOWN])[locale]
 
 
 def title(status: int, locale: Locale) -> str:

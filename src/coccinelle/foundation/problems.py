@@ -264,8 +264,9 @@ def _known(error: Exception) -> CoccinelleError:
         return error
     if isinstance(error, RequestValidationError):
         return invalid_fields(error.errors())
+    if isinstance(error.__cause__, CoccinelleError):
+        return error.__cause__  # The framework's own wrapping of what reading the body raised.
     if isinstance(error, HTTPException):
-        # A body that the framework could not parse: it gives no reason, and neither do we.
         return Invalid("bad_json") if error.status_code == 400 else _HttpError(error.status_code)
     if isinstance(error, psycopg.OperationalError | PoolTimeout | TooManyRequests):
         return Unavailable("database_unavailable")

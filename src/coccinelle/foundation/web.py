@@ -136,22 +136,8 @@ class Intake:
             response = self._refusals.response(scope, Invalid("unstorable_characters"))
             await response(scope, receive, send)
         else:
-            await self._with_body(scope, receive, send)
-
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, self._limits.of(scope["path"]), scope["headers"])
-        replaced = False
-
-        async def guarded(message: Message) -> None:
-            # A framework that failed to read the body says 400; the reason is known here.
-            nonlocal replaced
-            if body.refusal and message.get("status") == 400 and not replaced:
-                replaced = True
-                await self._refusals.response(scope, body.refusal)(scope, receive, send)
-            elif not replaced:
-                await send(message)
-
-        await self._app(scope, body.receive, guarded)
+            body = _Body(receive, self._limits.of(scope["path"]), scope["headers"])
+            await self._app(scope, body.receive, send)
 
 
 class _Body:
