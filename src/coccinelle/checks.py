@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx2
@@ -59,25 +59,36 @@ def queue(app: App) -> Check:
 
 
 def language_model(
-    endpoint: Endpoint | None, states: Callable[[], Mapping[str, str]], client: httpx2.AsyncClient
+    endpoint: Endpoint | None,
+    models: Sequence[str],
+    states: Callable[[], Mapping[str, str]],
+    client: httpx2.AsyncClient,
 ) -> Check:
-    """The endpoint answers, takes our key, and one of its models is not shut off by its breaker.
+    """The endpoint answers, takes our key, and not all of `models` are shut off by their breakers.
 
-    Without an endpoint answers are quotes of the documents, which cannot be down.
+    Without models answers are quotes of the documents, which cannot be down.
+
+    Args:
+        states: of the breakers, by `endpoint/model` and `endpoint (key)`.
     """
 
     async def check() -> str | None:
-        if endpoint is None:
+        if endpoint is None or not models:
             return "offline composer"
         await _reach(endpoint, client)
-        models = {n: s for n, s in states().items() if n.startswith(f"{endpoint.name}/")}
-        if states().get(f"{endpoint.name} (key)") == "open":
+        found = states()
+        if any(state == "open" for name, state in found.items() if name.endswith(" (key)")):
             raise Down("the key was refused")
-        if models and all(state == "open" for state in models.values()):
-            raise Down(f"breaker open: {', '.join(sorted(models))}")
+        shut = [m for m in models if _is_shut(m, found)]
+        if len(shut) == len(models):
+            raise Down(f"breaker open: {', '.join(shut)}")
         return None
 
     return check
+
+
+def _is_shut(model: str, states: Mapping[str, str]) -> bool:
+    return any(state == "open" for name, state in states.items() if name.endswith(f"/{model}"))
 
 
 async def _reach(endpoint: Endpoint, client: httpx2.AsyncClient) -> None:

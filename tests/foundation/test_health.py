@@ -100,7 +100,7 @@ async def test_a_provider_that_stops_is_named_and_the_rest_is_served(
         endpoint = Endpoint(llm.base_url, name="scripted")
         root = Endpoint(llm.base_url.removesuffix("/v1"), name="scripted")
         providers: dict[str, Check] = {
-            "llm": checks.language_model(endpoint, Breakers().states, http),
+            "llm": checks.language_model(endpoint, ["one"], Breakers().states, http),
             "embeddings": checks.embeddings(OpenAICompatibleEmbedder(wire, endpoint, "words")),
             "rerank": checks.rerank(CohereReranker(wire, root, "order")),
         }
@@ -118,12 +118,12 @@ async def test_a_key_that_was_refused_and_a_breaker_that_is_open_are_named() -> 
     async with ScriptedLLM() as llm, httpx2.AsyncClient(trust_env=False) as http:
         endpoint = Endpoint(llm.base_url, name="scripted")
         breakers = Breakers()
-        check = checks.language_model(endpoint, breakers.states, http)
+        check = checks.language_model(endpoint, ["one", "two"], breakers.states, http)
         first, second = (breakers.of_model("scripted", model) for model in ("one", "two"))
         first.open_for(60)
         assert await check() is None
         second.open_for(60)
-        with pytest.raises(Down, match="breaker open: scripted/one, scripted/two"):
+        with pytest.raises(Down, match="breaker open: one, two"):
             await check()
         breakers.of_key("scripted").open_for(60)
         with pytest.raises(Down, match="key"):
@@ -150,7 +150,9 @@ async def test_without_a_key_the_answers_are_said_to_be_quotes() -> None:
     async with (
         httpx2.AsyncClient() as http,
         client(
-            Health({"llm": checks.language_model(None, dict, http), "rerank": checks.rerank(None)})
+            Health(
+                {"llm": checks.language_model(None, (), dict, http), "rerank": checks.rerank(None)}
+            )
         ) as asking,
     ):
         services = (await asking.get("/api/health")).json()["services"]

@@ -93,7 +93,7 @@ class Health:
         answers = await asyncio.gather(*(_ask(check) for check in self._checks.values()))
         for name, service in zip(self._checks, answers, strict=True):
             before = self._found.get(name)
-            if (before is None and not service.ok) or (before and before.ok != service.ok):
+            if before is not None and before.ok != service.ok:
                 log.warning("service_changed", service=name, status="ok" if service.ok else "down")
             metrics.HEALTH.labels(name).set(service.ok)
             self._found[name] = service

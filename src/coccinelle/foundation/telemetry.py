@@ -38,7 +38,7 @@ MAX_FRAMES = 12
 
 # Whose messages hold nothing but their own words. Of any other library we log where, not what.
 _PLAIN_SPOKEN = ("uvicorn.error", "psycopg.pool", "opentelemetry")
-_NOISY = {"httpx2": "WARNING", "httpcore2": "WARNING", "procrastinate": "WARNING"}
+_NOISY = ("httpx2", "httpcore2", "procrastinate", "uvicorn.error")
 
 
 def configure(settings: Settings, stream: TextIO | None = None) -> None:
@@ -62,8 +62,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name, least in _NOISY.items():
-        logging.getLogger(name).setLevel(max(logging.getLevelName(least), logging.root.level))
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 class Line:

@@ -1,0 +1,79 @@
+"""`coccinelle handoffs`: the customers who wait for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from coccinelle.cli import ground
+from coccinelle.cli.words import plain, say
+
+if TYPE_CHECKING:
+    from coccinelle.foundation.database import Database
+    from coccinelle.handoffs.model import Handoff
+
+handoffs = typer.Typer(
+    help=say("Les clients qui attendent une personne.", "Customers who wait for a person."),
+    no_args_is_help=True,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(handoffs, name="handoffs")
+
+
+@handoffs.command("list", help=say("Lister les demandes, récentes d'abord.", "List, newest first."))
+def list_handoffs(
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=say("Aussi les demandes closes.", "Closed ones, too."))
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+) -> None:
+    """One a line: id, when, state, how to reach the customer, why."""
+
+    async def work(db: Database) -> list[Handoff]:
+        from coccinelle.handoffs import actions
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            return await actions.list_handoffs(tx, only_open=not everything, limit=limit)
+
+    for handoff in ground.with_database(work):
+        typer.echo("\t".join(_columns(handoff)))
+
+
+@handoffs.command(
+    help=say("Clore une demande : on s'en est occupé.", "Close: it is taken care of.")
+)
+def close(
+    handoff_id: Annotated[UUID, typer.Argument(help=say("Son identifiant.", "Its id."))],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+) -> None:
+    """The assistant offers a person again from now on."""
+
+    async def work(db: Database) -> None:
+        from coccinelle.foundation.ids import HandoffId
+        from coccinelle.handoffs import actions
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            await actions.close(tx, HandoffId(handoff_id))
+
+    ground.with_database(work)
+    typer.echo(say("Demande close.", "Closed."))
+
+
+def _columns(handoff: Handoff) -> list[str]:
+    from coccinelle.foundation.clock import rfc3339
+
+    state = say("close", "closed") if handoff.closed_at else say("ouverte", "open")
+    reached = " ".join(filter(None, (handoff.email, handoff.phone))) or "-"
+    said = " · ".join(filter(None, (handoff.reason, handoff.note)))
+    shown = (handoff.conversation_external_id, reached, said)
+    return [str(handoff.id), rfc3339(handoff.opened_at), state] + [
+        " ".join(plain(text).split()) for text in shown
+    ]

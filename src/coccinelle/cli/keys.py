@@ -1,0 +1,101 @@
+"""`coccinelle keys`: what programs and widgets prove themselves with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+import typer
+
+from coccinelle.cli import ground
+from coccinelle.cli.words import note, refusal, say
+
+if TYPE_CHECKING:
+    from coccinelle.foundation.database import Database
+    from coccinelle.tenants.actions import NewKey
+
+keys = typer.Typer(help=say("Les clés d'une entreprise.", "A tenant's keys."), no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(keys, name="keys")
+
+
+@keys.command(
+    help=say(
+        "Créer une clé : api pour un programme, public pour un site. Affichée une seule fois.",
+        "Create a key: api for a program, public for a web site. It is shown once.",
+    )
+)
+def create(
+    kind: Annotated[Literal["api", "public"], typer.Argument(help="api, public")],
+    name: Annotated[str, typer.Option(help=say("À quoi elle sert.", "What it is for."))],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=say(
+                "Pour public : site qui peut l'employer, https://exemple.fr (répétable).",
+                "For public: site that may use it, https://example.com (repeatable).",
+            )
+        ),
+    ] = None,
+) -> None:
+    """The secret is all that is printed, so that a script can keep it."""
+    if kind == "api" and origin:
+        raise refusal(
+            "--origin n'a de sens que pour une clé public.", "--origin is for a public key."
+        )
+
+    async def work(db: Database) -> NewKey:
+        from coccinelle.tenants import actions
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            if kind == "api":
+                return await actions.create_api_key(tx, name=name)
+            return await actions.create_public_key(tx, name=name, origins=origin or [])
+
+    made = ground.with_database(work)
+    typer.echo(made.secret)
+    note(say(f"Clé {made.id}.", f"Key {made.id}."))
+
+
+@keys.command("list", help=say("Lister les clés.", "List the keys."))
+def list_keys(tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None) -> None:
+    """One a line: id, kind, end of the key, name, state."""
+
+    async def work(db: Database) -> list[dict[str, Any]]:
+        from coccinelle.tenants import store
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            return await store.keys(tx)
+
+    for key in ground.with_database(work):
+        state = say("révoquée", "revoked") if key["revoked_at"] else say("active", "active")
+        typer.echo(f"{key['id']}\t{key['kind']}\t{key['key']}\t{key['name']}\t{state}")
+
+
+@keys.command(help=say("Révoquer une clé.", "Revoke a key."))
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(help=say("Son identifiant.", "Its id."))],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+) -> None:
+    """It proves nothing from the next request on."""
+
+    async def work(db: Database) -> bool:
+        from coccinelle.tenants import store
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            known = {key["id"] for key in await store.keys(tx)}
+            await store.revoke_key(tx, key_id)
+            return key_id in known
+
+    if not ground.with_database(work):
+        raise refusal(
+            "Cette entreprise n'a pas cette clé.", "The tenant has no such key.", exit_code=1
+        )
+    typer.echo(say("Clé révoquée.", "Key revoked."))
