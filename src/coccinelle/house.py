@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
+import coccinelle.conversations.jobs  # its jobs have no caller but the queue  # noqa: F401
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Limits
 from coccinelle.engine.model import EngineSettings

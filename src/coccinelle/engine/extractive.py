@@ -40,7 +40,7 @@ def compose(agent: Agent, passages: Sequence[Passage]) -> str:
 
 def _quote(passage: Passage) -> str:
     if passage.kind == "qa" and passage.question:
-        return f"**{passage.question}**\n{passage.text}"
+        return f"**{passage.question}**\n{passage.text.removeprefix(passage.question).lstrip()}"
     return f"**{title(passage)}**\n{passage.text}"
 
 

@@ -27,8 +27,8 @@ from coccinelle.providers.rerank.model import Reranker
 LONG_MESSAGE_CHARS = 400
 LOOP_MESSAGES = 6
 CANDIDATES = 20
-# A shared document answers a message that is no agent's business only when it clearly does.
-SHARED_MARGIN = 0.10
+# A document answers a message that no agent was recognised for only when it clearly does.
+RESCUE_MARGIN = 0.10
 # Without vectors only words are left to judge by: this share of the question's must be there.
 COVERAGE_WITHOUT_VECTORS = 0.5
 
@@ -110,8 +110,7 @@ class Orchestrator:
         self, inbound: Inbound, view: View, context: Context, current: Agent | None
     ) -> Route | None:
         kind = routing.kind_by_words(inbound.text)
-        offered = context.last_outcome == "escalated" and not context.handoff_open
-        if offered and cues.accepts(inbound.text):
+        if cues.accepts(inbound.text) and _was_offered_a_person(context):
             kind = "person"
         if kind is None:
             return None
@@ -306,23 +305,26 @@ class Orchestrator:
         current: Agent | None,
         found: dict[AgentId, list[Passage]],
     ) -> Route:
-        """A message that is no agent's own may still be about what all of them may answer from."""
-        agent = current or view.agents[0]
+        """What no agent is recognised for may still stand, clearly, in what one of them knows."""
         complaint = route.scores.get("stock:complaints", 0.0)
         if complaint >= routing.COMPLAINT_SCORE or route.method == "model":
             return route
-        shared = [p.answer_score for p in found.get(agent.id, []) if not p.agent_ids]
-        best = max(shared, default=0.0)
-        if best < view.answer_threshold + SHARED_MARGIN:
+        best = max(
+            (passage for passages in found.values() for passage in passages),
+            key=lambda passage: passage.answer_score,
+            default=None,
+        )
+        if best is None or best.answer_score < view.answer_threshold + RESCUE_MARGIN:
             return route
-        reason = self._say(view, "route_shared", agent=agent.name, score=best)
+        agent = _owner(best, view) or current or view.agents[0]
+        reason = self._say(view, "route_found", agent=agent.name, score=best.answer_score)
         return replace(
             route,
             kind="answer",
             agent=agent,
-            confidence=min(1.0, best),
+            confidence=min(1.0, best.answer_score),
             reason=reason,
-            method="shared",
+            method="found",
         )
 
     def _forced(self, inbound: Inbound, view: View) -> Agent | None:
@@ -330,6 +332,11 @@ class Orchestrator:
 
     def _say(self, view: View, code: str, **values: object) -> str:
         return phrase(code, view.tenant.locale, **values)
+
+
+def _owner(passage: Passage, view: View) -> Agent | None:
+    """The agent whose own passage this is; None when all of them share it."""
+    return view.agent_by_id(passage.agent_ids[0]) if passage.agent_ids else None
 
 
 async def _settled(opinion: asyncio.Task[Opinion]) -> Opinion | None:
@@ -354,6 +361,18 @@ def _search_question(text: str, history: Sequence[Message]) -> str:
         if message.author == "customer" and not cues.leans_on_history(message.text):
             return f"{message.text} {text}"
     return text
+
+
+def _was_offered_a_person(context: Context) -> bool:
+    """Whether the last answer was, or ended by, the offer of a person that was not taken up yet."""
+    if context.handoff_open:
+        return False
+    last = context.history[-1] if context.history else None
+    unverified = (phrase("unverified", language) for language in ("fr", "en"))
+    in_part = (
+        last is not None and last.author == "agent" and any(s in last.text for s in unverified)
+    )
+    return context.last_outcome == "escalated" or in_part
 
 
 def _wants_model_question(text: str, route: Route) -> bool:

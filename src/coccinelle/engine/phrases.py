@@ -77,9 +77,9 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "fr": "Le routage n'est pas assez sûr ({confidence:.2f}) : {reason}",
         "en": "The route is not sure enough ({confidence:.2f}): {reason}",
     },
-    "route_shared": {
-        "fr": "Répondu par {agent} d'après les documents communs ({score:.2f}).",
-        "en": "Answered by {agent} from the shared documents ({score:.2f}).",
+    "route_found": {
+        "fr": "Un document de {agent} répond à la question ({score:.2f}).",
+        "en": "A document of {agent}'s answers the question ({score:.2f}).",
     },
     "route_blind": {
         "fr": "Sans vecteurs disponibles, {agent} répond d'après les mots.",
