@@ -17,7 +17,13 @@ NOISE = ("--", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_conf
 
 def dump(server: EmbeddedPostgres, database: str = postgres.NAME) -> str:
     """The schema of a migrated database, without the queue's own, one statement after the other."""
-    command = [str(binaries(locate(server.location)) / "pg_dump"), "--schema-only", "--no-owner", "-N", "procrastinate"]
+    command = [
+        str(binaries(locate(server.location)) / "pg_dump"),
+        "--schema-only",
+        "--no-owner",
+        "-N",
+        "procrastinate",
+    ]
     dumped = subprocess.run(
         [*command, "--dbname", server.dsn(database=database)],
         check=True,

@@ -1,0 +1,243 @@
+"""Every route and job of one business, driven with another's ids, changes nothing there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import psycopg
+import pytest
+
+from coccinelle.foundation.embedded import EmbeddedPostgres
+from coccinelle.foundation.ids import HandoffId
+from coccinelle.foundation.jobs import jobs, queue, work
+from coccinelle.foundation.postgres import Addresses
+from coccinelle.handoffs import actions as handoffs
+from coccinelle.house import House
+from tests.living import Business, client, living, move_in
+
+QUESTION = "Comment automatiser mes emails de bienvenue ?"
+
+
+@dataclass(frozen=True)
+class Street:
+    """Two businesses in one house; the first one has had a customer, who asked for a person."""
+
+    house: House
+    url: str
+    rivoli: Business
+    nordlys: Business
+    turn_id: str
+    conversation_id: str
+    visitor_token: str
+    handoff_id: HandoffId
+
+
+@pytest.fixture(scope="module")
+async def street(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Street]:
+    async with living(addresses, tmp_path_factory.mktemp("street")) as (house, url):
+        rivoli, nordlys = await move_in(house, "rivoli"), await move_in(house, "nordlys")
+        conversation = f"c-{uuid4().hex}"
+        async with client(url, rivoli) as customer:
+            body = {"user_id": "u", "conversation_id": conversation, "message": QUESTION}
+            answer = await customer.post("/api/chat", json=body)
+            assert answer.status_code == 200, answer.text
+            assert rivoli.canary in answer.json()["message"]
+        async with house.db.tenant(rivoli.id) as tx:
+            row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
+            handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
+        token = answer.headers["X-Visitor-Token"]
+        yield Street(
+            house, url, rivoli, nordlys, answer.json()["turn_id"], conversation, token, handoff_id
+        )
+
+
+def fingerprint(server: EmbeddedPostgres, tenant_id: UUID) -> dict[str, str]:
+    """A digest of all that a tenant has, table by table, read by the superuser."""
+    tables = (
+        "SELECT table_name FROM information_schema.columns JOIN information_schema.tables"
+        " USING (table_schema, table_name) WHERE table_schema = 'public'"
+        " AND column_name = 'tenant_id' AND table_type = 'BASE TABLE'"
+    )
+    found = {}
+    with psycopg.connect(server.dsn(database="coccinelle")) as connection:
+        names = ["tenants", *(row[0] for row in connection.execute(tables.encode()).fetchall())]
+        for name in names:
+            column = "id" if name == "tenants" else "tenant_id"
+            query = f"SELECT t::text FROM {name} t WHERE {column} = %s ORDER BY 1"
+            rows = connection.execute(query.encode(), [tenant_id]).fetchall()
+            found[name] = hashlib.sha256(repr(rows).encode()).hexdigest()
+    return found
+
+
+def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """For each route: its address with the first business's ids, and a body that names them."""
+    source, turn = street.rivoli.source_id, street.turn_id
+    conversation = street.conversation_id
+    routes: dict[str, tuple[str, dict[str, Any]]] = {
+        "POST /webhook/chat": (
+            "/webhook/chat",
+            {
+                "json": {
+                    "conversationId": conversation,
+                    "userId": "u",
+                    "message": QUESTION,
+                    "timestamp": "2026-11-03T12:00:00Z",
+                }
+            },
+        ),
+        "POST /v1/chat/completions": (
+            "/v1/chat/completions",
+            {
+                "json": {
+                    "model": "auto",
+                    "user": "u",
+                    "messages": [{"role": "user", "content": QUESTION}],
+                    "metadata": {"conversation_id": conversation},
+                }
+            },
+        ),
+        "GET /v1/models": ("/v1/models", {}),
+        "GET /v1/models/{model}": ("/v1/models/audrey", {}),
+        "GET /api/v1/sources": ("/api/v1/sources", {}),
+        "POST /api/v1/sources": (
+            "/api/v1/sources",
+            {"json": {"kind": "text", "title": "t", "content": f"texte {uuid4()}"}},
+        ),
+        "POST /api/v1/sources/upload": (
+            "/api/v1/sources/upload",
+            {"files": {"files": ("a.txt", f"bonjour {uuid4()}".encode(), "text/plain")}},
+        ),
+        "GET /api/v1/sources/{source_id}": (f"/api/v1/sources/{source}", {}),
+        "PATCH /api/v1/sources/{source_id}": (
+            f"/api/v1/sources/{source}",
+            {"json": {"agents": []}},
+        ),
+        "GET /api/v1/sources/{source_id}/documents": (f"/api/v1/sources/{source}/documents", {}),
+        "POST /api/v1/sources/{source_id}/reingest": (f"/api/v1/sources/{source}/reingest", {}),
+        "DELETE /api/v1/sources/{source_id}": (f"/api/v1/sources/{source}", {}),
+        "POST /api/v1/knowledge/search": (
+            "/api/v1/knowledge/search",
+            {"json": {"question": QUESTION}},
+        ),
+        "GET /api/v1/knowledge/gaps": ("/api/v1/knowledge/gaps", {}),
+    }
+    for prefix in ("/api", "/api/v2"):
+        shown = {"headers": {"X-Visitor-Token": street.visitor_token}}
+        named = prefix + "/conversations/{conversation_id}"
+        at = f"{prefix}/conversations/{conversation}"
+        routes |= {
+            f"POST {prefix}/chat": (
+                f"{prefix}/chat",
+                {"json": {"user_id": "u", "conversation_id": conversation, "message": QUESTION}},
+            ),
+            f"GET {named}/messages": (f"{at}/messages?user_id=u", shown),
+            f"POST {named}/handoff": (f"{at}/handoff", {"json": {}, **shown}),
+            f"POST {prefix}/turns/{{turn_id}}/feedback": (
+                f"{prefix}/turns/{turn}/feedback",
+                {"json": {"score": 1}, **shown},
+            ),
+            f"GET {prefix}/rate-limit/{{conversation_id}}": (
+                f"{prefix}/rate-limit/{conversation}",
+                {},
+            ),
+        }
+    return routes
+
+
+# What belongs to whoever asks: another business's id there is an id of one's own making.
+OWN = {
+    "POST /webhook/chat",
+    "POST /v1/chat/completions",
+    "GET /v1/models",
+    "GET /v1/models/{model}",
+    "GET /api/v1/sources",
+    "POST /api/v1/sources",
+    "POST /api/v1/sources/upload",
+    "POST /api/v1/knowledge/search",
+    "GET /api/v1/knowledge/gaps",
+    "POST /api/chat",
+    "POST /api/v2/chat",
+    "GET /api/rate-limit/{conversation_id}",
+    "GET /api/v2/rate-limit/{conversation_id}",
+}
+
+
+async def test_every_route_is_driven(street: Street) -> None:
+    async with httpx2.AsyncClient(base_url=street.url) as anybody:
+        described = (await anybody.get("/openapi.json")).json()
+
+    routes = {
+        f"{method.upper()} {path}"
+        for path, methods in described["paths"].items()
+        for method in methods
+        if method.upper() != "OPTIONS"
+    }
+    assert routes == set(foreign(street))
+
+
+async def test_no_route_reaches_another_business(street: Street, server: EmbeddedPostgres) -> None:
+    before = fingerprint(server, street.rivoli.id)
+    by_key = {"Authorization": f"Bearer {street.nordlys.api_key}"}
+    leaks = []
+
+    for name, (path, request) in foreign(street).items():
+        headers = {**by_key, **request.get("headers", {})}
+        async with client(street.url, street.rivoli) as program:
+            answer = await program.request(name.split()[0], path, **{**request, "headers": headers})
+        expected = (200, 201) if name in OWN else (401, 404)
+        if answer.status_code not in expected or street.rivoli.canary in answer.text:
+            leaks.append((name, answer.status_code, answer.text[:200]))
+
+    assert leaks == []
+    assert fingerprint(server, street.rivoli.id) == before
+
+
+async def test_the_owner_of_the_ids_is_answered(street: Street) -> None:
+    """The routes above refuse because the ids are foreign, and not because the requests are bad."""
+    by_key = {"Authorization": f"Bearer {street.rivoli.api_key}"}
+    refused = []
+
+    for name, (path, request) in foreign(street).items():
+        if name.startswith(("DELETE", "POST /api/v1/sources")):
+            continue
+        headers = {**by_key, **request.get("headers", {})}
+        async with client(street.url, street.rivoli) as program:
+            answer = await program.request(name.split()[0], path, **{**request, "headers": headers})
+        if answer.status_code not in (200, 201, 202):
+            refused.append((name, answer.status_code, answer.text[:200]))
+
+    assert refused == []
+
+
+def job_arguments(street: Street) -> dict[str, dict[str, Any]]:
+    """For each job of a tenant: arguments that name the first business's rows."""
+    return {
+        "ingest_source": {"source_id": str(street.rivoli.source_id), "generation": 99},
+        "mail_handoff": {"handoff_id": str(street.handoff_id)},
+    }
+
+
+# Jobs that are about no tenant: each finds the tenants that need it and opens their transactions.
+HOUSEKEEPING = {"rescue_stalled_jobs", "end_dead_turns"}
+
+
+async def test_no_job_reaches_another_business(
+    street: Street, server: EmbeddedPostgres, addresses: Addresses
+) -> None:
+    before = fingerprint(server, street.rivoli.id)
+    ours = {name for name in jobs.tasks if not name.startswith(("builtin", "procrastinate"))}
+    assert ours == set(job_arguments(street)) | HOUSEKEEPING
+
+    async with queue(addresses.login) as running:
+        for name, arguments in job_arguments(street).items():
+            await jobs.tasks[name].defer_async(tenant_id=str(street.nordlys.id), **arguments)
+        await work(running, street.house, concurrency=1, until_idle=True)
+
+    assert fingerprint(server, street.rivoli.id) == before
