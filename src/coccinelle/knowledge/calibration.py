@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coccinelle.foundation.database import Database
+from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.ids import ChunkId, TenantId
 from coccinelle.knowledge.search import search
 from coccinelle.providers.embeddings.model import Embedder
 
 DEFAULT_THRESHOLD = 0.30
 LEAST_QUESTIONS = 30
-MOST_QUESTIONS = 300
+MOST_QUESTIONS = 100
 QUANTILE = 0.02
 LOWEST_THRESHOLD = 0.20
 HIGHEST_THRESHOLD = 0.45
@@ -35,17 +35,20 @@ def threshold(scores: Sequence[float]) -> float:
     return min(HIGHEST_THRESHOLD, max(LOWEST_THRESHOLD, reached))
 
 
-async def calibrate(db: Database, tenant_id: TenantId, embedder: Embedder) -> float:
+async def calibrate(db: Database, tenant_id: TenantId, embedder: Embedder) -> None:
     """Measure the tenant's questions against its base, and keep the threshold that follows.
 
     Each chunk's own question is asked of all the others: of its own chunk it is a copy, which no
     customer's words are. What its neighbours score is near what customers' questions score.
-    No transaction is open while questions are embedded.
+    No transaction is open while questions are embedded. While other sources are being ingested
+    nothing is measured: the last of them will be.
 
     Raises:
         EmbeddingUnavailable: the threshold stays as it was.
     """
     async with db.tenant(tenant_id) as tx:
+        if await _is_growing(tx):
+            return
         rows = await tx.all(
             _Question,
             "SELECT id, question FROM chunks WHERE tenant_id = %s AND question IS NOT NULL"
@@ -57,14 +60,21 @@ async def calibrate(db: Database, tenant_id: TenantId, embedder: Embedder) -> fl
         vectors = await embedder.embed_queries([row.question for row in rows])
         for row, vector in zip(rows, vectors, strict=True):
             scores.append(await _score(db, tenant_id, row, vector))
-    learnt = threshold(scores)
     async with db.tenant(tenant_id) as tx:
         await tx.run(
             "UPDATE knowledge_bases SET answer_threshold = %s, calibrated_from = %s"
             " WHERE tenant_id = %s",
-            [learnt, len(scores), tenant_id],
+            [threshold(scores), len(scores), tenant_id],
         )
-    return learnt
+
+
+async def _is_growing(tx: TenantTx) -> bool:
+    growing: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM sources WHERE tenant_id = %s"
+        " AND state IN ('waiting', 'reading', 'embedding'))",
+        [tx.tenant_id],
+    )
+    return growing
 
 
 async def _score(
