@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,10 +99,11 @@ def _run(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
 
     import uvloop
 
-    from coccinelle.cli.server import run_server
     from coccinelle.foundation.tracing import tracing
 
-    with tracing(settings), ground.database(settings) as addresses:
+    with tracing(settings), _importing(), ground.database(settings) as addresses:
+        from coccinelle.cli.server import run_server
+
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             has_started = runner.run(run_server(settings, addresses, listener, demo=demo))
         # What is left, PostgreSQL above all, is not to be hurried.
@@ -110,6 +112,23 @@ def _run(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
     if not has_started:
         raise Refused(say("Le serveur n'a pas démarré.", "The server did not start."), FAILED)
     note(say("Arrêté.", "Stopped."))
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """Import the server, a second of work, while PostgreSQL starts beside us."""
+    import importlib
+    import threading
+
+    # What starts the database is imported before, so that no two threads import the same.
+    for name in ("migrate", "postgres", "embedded"):
+        importlib.import_module(f"coccinelle.foundation.{name}")
+    thread = threading.Thread(target=importlib.import_module, args=("coccinelle.cli.server",))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def command_line(*arguments: str) -> str:

@@ -10,20 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
 
-from coccinelle.agents.model import Configuration
+from coccinelle.agents import files
+from coccinelle.agents.files import WrittenAgent
 from coccinelle.knowledge.model import NewSource, file_source
 
 SHARED = "shared"
-
-
-@dataclass(frozen=True)
-class DemoAgent:
-    """An agent, by its key."""
-
-    key: str
-    configuration: Configuration
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class DemoTenant:
     company_name: str
     facts: Mapping[str, str]
     hosts: tuple[str, ...]
-    agents: tuple[DemoAgent, ...]
+    agents: tuple[WrittenAgent, ...]
     sources: tuple[DemoSource, ...]
 
 
@@ -54,7 +46,8 @@ def tenants() -> tuple[DemoTenant, ...]:
 
 
 def _tenant(folder: Traversable) -> DemoTenant:
-    written = tomllib.loads(folder.joinpath("tenant.toml").read_text("utf-8"))
+    text = folder.joinpath("tenant.toml").read_text("utf-8")
+    written = tomllib.loads(text)
     offer = written.get("offer", {})
     facts = {name: written[name] for name in ("sector", "locale", "timezone")}
     facts |= written["facts"]
@@ -64,20 +57,9 @@ def _tenant(folder: Traversable) -> DemoTenant:
         company_name=written["name"],
         facts=facts,
         hosts=tuple(domain["host"] for domain in written["domains"]),
-        agents=tuple(_agent(agent) for agent in written["agents"]),
+        agents=files.read(text),
         sources=tuple(_sources(folder.joinpath("knowledge"))),
     )
-
-
-def _agent(written: dict[str, Any]) -> DemoAgent:
-    said = {name: _trimmed(value) for name, value in written.items() if name != "key"}
-    return DemoAgent(written["key"], Configuration(**said))
-
-
-def _trimmed(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    return value.strip() if isinstance(value, str) else value
 
 
 def _sources(folder: Traversable) -> Iterator[DemoSource]:

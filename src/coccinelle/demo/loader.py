@@ -11,7 +11,7 @@ from coccinelle.demo import content
 from coccinelle.demo.content import DemoTenant
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, NotFound
-from coccinelle.foundation.ids import TenantId, uuid7
+from coccinelle.foundation.ids import SourceId, TenantId, uuid7
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.model import Source
@@ -28,11 +28,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A demo tenant; `is_new` when this run made it; `failed` are files that could not be read."""
+    """A demo tenant; `is_new` when this run made it; `failed` are files that it could not read."""
 
     tenant_id: TenantId
     slug: str
-    company_name: str
     is_new: bool
     failed: tuple[Source, ...]
 
@@ -57,10 +56,9 @@ async def load(
     ids = [tenant_id for _, tenant_id, _ in made]
     todo = [(tenant_id, s) for tenant_id in ids for s in await sources(services.db, tenant_id)]
     await _ingest(services, todo, progress)
+    waiting = frozenset(source.id for _, source in todo if not source.is_settled)
     return [
-        Loaded(
-            tenant_id, tenant.slug, tenant.company_name, is_new, await _failed(services, tenant_id)
-        )
+        Loaded(tenant_id, tenant.slug, is_new, await _failed(services.db, tenant_id, waiting))
         for tenant, tenant_id, is_new in made
     ]
 
@@ -107,7 +105,7 @@ async def _create(tx: TenantTx, tenant: DemoTenant) -> None:
     for host in tenant.hosts:
         await tenants.bind_host(tx, host=host)
     for position, agent in enumerate(tenant.agents):
-        await agents.create(tx, key=agent.key, position=position, configuration=agent.configuration)
+        await agents.create(tx, key=agent.key, position=position, configuration=agent.configuration())
     for source in tenant.sources:
         await knowledge.add(tx, source.new, agents=source.agents)
 
@@ -134,6 +132,8 @@ async def _ingest(
         raise failures.exceptions[0] from failures
 
 
-async def _failed(services: KnowledgeServices, tenant_id: TenantId) -> tuple[Source, ...]:
-    found = await sources(services.db, tenant_id)
-    return tuple(source for source in found if source.state == "failed")
+async def _failed(
+    db: Database, tenant_id: TenantId, among: frozenset[SourceId]
+) -> tuple[Source, ...]:
+    found = await sources(db, tenant_id)
+    return tuple(source for source in found if source.state == "failed" and source.id in among)
