@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from coccinelle.agents import store
+from coccinelle.agents.files import WrittenAgent
 from coccinelle.agents.model import Configuration
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import AgentId, AgentVersionId, uuid7
@@ -26,3 +29,23 @@ async def publish(
     )
     await store.publish_version(tx, agent_id=agent_id, version_id=version_id)
     return version_id
+
+
+async def publish_all(tx: TenantTx, written: Sequence[WrittenAgent]) -> list[str]:
+    """Let the tenant's agents be as they are written: new ones made, changed ones published.
+
+    Agents that are not mentioned stay as they are. Returns the keys of those that changed.
+    """
+    live = {agent.key: agent for agent in await store.live_agents(tx)}
+    changed = []
+    for position, agent in enumerate(written):
+        known, configuration = live.get(agent.key), agent.configuration()
+        if known is not None and known.configuration == configuration:
+            continue
+        if known is None:
+            place = len(live) + position
+            await create(tx, key=agent.key, position=place, configuration=configuration)
+        else:
+            await publish(tx, agent_id=known.id, configuration=configuration)
+        changed.append(agent.key)
+    return changed

@@ -9,6 +9,7 @@ import typer
 
 import coccinelle
 from coccinelle.cli import (
+    agents,
     chat,
     demo,
     evaluate,
@@ -48,6 +49,7 @@ def _options(
 serve.register(app)
 operate.register(app)
 tenants.register(app)
+agents.register(app)
 keys.register(app)
 knowledge.register(app)
 chat.register(app)

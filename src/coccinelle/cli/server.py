@@ -206,7 +206,7 @@ def _to_type(url: str, there: set[str]) -> Iterator[str]:
                 {
                     "user_id": "moi",
                     "conversation_id": f"essai-{agent.key}",
-                    "message": agent.configuration.examples[0].replace("'", "’"),
+                    "message": agent.examples[0].replace("'", "’"),
                 },
                 ensure_ascii=False,
             )
