@@ -47,8 +47,8 @@ def quote(agent: Agent, passages: Sequence[Passage], said: Said) -> list[Say]:
     """The answer without a model."""
     quotes = extractive.quoted(passages)
     said.cited = quotes
-    paragraphs = extractive.compose(agent, quotes).split("\n\n")
-    return [Say(text + ("\n\n" if text is not paragraphs[-1] else "")) for text in paragraphs]
+    first, *more = extractive.compose(agent, quotes).split("\n\n")
+    return [Say(first), *(Say(f"\n\n{text}") for text in more)]
 
 
 async def write(
