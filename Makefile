@@ -1,11 +1,11 @@
-# make run | test | check | bench | docs | clean; PORT chooses where `run` serves.
+# make run | test | check | bench | bench-large | docs | clean; PORT chooses where `run` serves.
 PORT ?= 8000
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = passive
 bin = .venv/bin
 python = $(bin)/python
 
-.PHONY: run test check bench docs clean
+.PHONY: run test check bench bench-large docs clean
 .SILENT:
 
 run:
@@ -27,6 +27,10 @@ check:
 bench:
 	scripts/setup
 	$(python) -m benchmarks
+
+bench-large:
+	scripts/setup
+	$(python) -m benchmarks large
 
 docs:
 	scripts/setup
