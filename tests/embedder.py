@@ -18,7 +18,8 @@ _WORD = re.compile(r"[a-z0-9]{2,}")
 class WordEmbedder:
     """Each word, without its case and accents, is a direction; a text is the sum of its words.
 
-    Set `is_down` and it answers like a provider that is down; `embedded` is all it was asked for.
+    Set `is_down` and it answers like a provider that is down; `embedded` is all that it was
+    asked for, `passages` the part that is searched.
     """
 
     model = "words-384"
@@ -27,6 +28,7 @@ class WordEmbedder:
     def __init__(self) -> None:
         self.is_down = False
         self.embedded: list[str] = []
+        self.passages: list[str] = []
 
     async def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder`."""
@@ -34,7 +36,9 @@ class WordEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder`."""
-        return self._embed(texts)
+        made = self._embed(texts)
+        self.passages += texts
+        return made
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         if self.is_down:

@@ -21,7 +21,7 @@ from coccinelle.foundation.errors import Unavailable
 from coccinelle.foundation.ids import SourceId, TenantId
 from coccinelle.foundation.jobs import queue, work
 from coccinelle.foundation.postgres import Addresses
-from coccinelle.knowledge import actions
+from coccinelle.knowledge import actions, store
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.jobs import OUTAGE_WAITS_SECONDS, wait_seconds
 from coccinelle.knowledge.model import (
@@ -300,11 +300,11 @@ async def test_what_was_embedded_is_not_embedded_again(
         await actions.reingest(tx, source_id)
     services = Services(db)
     await run_ingest(services, rivoli, source_id, 2)
-    assert services.embedder.embedded == []
+    assert services.embedder.passages == []
 
     elsewhere = await added(db, nordlys, faq(40))
     await run_ingest(services, nordlys, elsewhere, 1)
-    assert len(services.embedder.embedded) == 80
+    assert len(services.embedder.passages) == 40
 
 
 async def test_an_embedder_that_is_down_keeps_the_source_waiting_and_what_was_done(
@@ -324,7 +324,41 @@ async def test_an_embedder_that_is_down_keeps_the_source_waiting_and_what_was_do
     again = Services(db)
     await run_ingest(again, rivoli, source_id, 1)
     assert (await seen(db, rivoli, source_id)).state == "ready"
-    assert len(again.embedder.embedded) == 2 * (70 - 32)
+    assert len(again.embedder.passages) == 70 - 32
+
+
+async def test_the_threshold_is_learnt_once_after_the_last_of_several_sources(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    ids = [await added(db, rivoli, faq(40, about=f"le sujet {n}")) for n in range(2)]
+    other = await added(db, nordlys, faq(5))  # Another tenant's source is not waited for.
+    learnt = []
+    for source_id in ids:
+        await run_ingest(Services(db), rivoli, source_id, 1)
+        async with db.tenant(rivoli) as tx:
+            known = await store.threshold(tx)
+        learnt.append(known.calibrated_from if known else None)
+    assert learnt == [0, 80]
+    assert (await seen(db, nordlys, other)).state == "waiting"
+
+
+async def test_a_threshold_that_could_not_be_learnt_is_learnt_by_the_next_run(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    source_id = await added(db, rivoli, faq(40))
+    services = Services(db)
+
+    def fall_silent(done: int, total: int) -> None:
+        services.embedder.is_down = done == total
+
+    await run_ingest(services, rivoli, source_id, 1, fall_silent)
+    assert (await seen(db, rivoli, source_id)).state == "ready"
+    async with db.tenant(rivoli) as tx:
+        assert await store.uncalibrated(tx) is not None
+
+    await run_ingest(Services(db), rivoli, source_id, 1)
+    async with db.tenant(rivoli) as tx:
+        assert await store.uncalibrated(tx) is None
 
 
 # Pages and sites.
@@ -500,7 +534,7 @@ async def test_a_worker_that_is_killed_is_replaced_by_the_next(
 
     assert (await seen(db, rivoli, source_id)).state == "ready"
     assert await count(db, rivoli, "chunks") == 200
-    assert len(services.embedder.embedded) <= 2 * (200 - caught.chunks_done)
+    assert len(services.embedder.passages) <= 200 - caught.chunks_done
     assert jobs_left(addresses) == []
 
 

@@ -485,7 +485,8 @@ CREATE TABLE public.knowledge_bases (
     has_graph boolean DEFAULT false NOT NULL,
     answer_threshold real DEFAULT 0.30 NOT NULL,
     calibrated_from integer DEFAULT 0 NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    calibrated_as_of timestamp with time zone
 );
 
 ALTER TABLE ONLY public.knowledge_bases FORCE ROW LEVEL SECURITY;

@@ -44,7 +44,7 @@ async def run_ingest(
 
     Returns when it answers, when it has failed for a reason that its owner can read, or when it
     is not asked for any more; at once, if that was so before. While somebody else builds it, this
-    waits and reports their progress.
+    waits and reports their progress. With the tenant's last source, its threshold is learnt anew.
 
     Args:
         progress: called with (chunks done, chunks in all).
@@ -59,6 +59,7 @@ async def run_ingest(
             break
         await _watch(run)
         await anyio.sleep(LOOK_AGAIN_SECONDS)
+    await _calibrate(run)
 
 
 async def give_up(
@@ -103,8 +104,6 @@ async def _build(run: Run) -> None:
             return
         except Invalid as failure:
             await _fail(run, failure)
-            return
-    await _calibrate(run)
 
 
 @asynccontextmanager
@@ -181,8 +180,15 @@ async def _fail(run: Run, failure: Invalid) -> None:
 
 
 async def _calibrate(run: Run) -> None:
-    """Learn the tenant's threshold; if it cannot be now, the next ingestion does."""
+    """Learn the tenant's threshold after the last of several sources; at the next one, if late."""
+    async with run.tx() as tx:
+        changed_at = await store.uncalibrated(tx)
+    if changed_at is None:
+        return
     try:
         await calibration.calibrate(run.services.db, run.tenant_id, run.services.embedder)
     except EmbeddingUnavailable:
         log.warning("calibration_postponed", tenant_id=str(run.tenant_id))
+        return
+    async with run.tx() as tx:
+        await store.calibrated(tx, changed_at)

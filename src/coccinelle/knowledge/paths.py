@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,7 +42,7 @@ async def ingest_paths(
     max_bytes: int,
     told: Told,
 ) -> AsyncIterator[Ingested]:
-    """Keep and read each target now, in this process; one that fails stops no other.
+    """Keep every target, then read each in this process; one that fails stops no other.
 
     A folder stands for the files in it, hidden ones left out; an address without a path stands for
     its site, any other for that page. What the tenant has already is not read again.
@@ -58,8 +58,10 @@ async def ingest_paths(
     errand = _Errand(services, tenant_id, agents, max_bytes, told)
     async with services.db.tenant(tenant_id) as tx:
         await actions.agents_of(tx, agents)
-    for target in await asyncio.to_thread(_expanded, targets):
-        yield await errand.ingest(target)
+    # All are kept before the first is read: the threshold is learnt once, after the last.
+    kept = [await errand.keep(target) for target in await asyncio.to_thread(_expanded, targets)]
+    for one in kept:
+        yield await errand.read(one)
 
 
 def is_address(target: str) -> bool:
@@ -75,17 +77,22 @@ class _Errand:
     max_bytes: int
     told: Told
 
-    async def ingest(self, target: str) -> Ingested:
+    async def keep(self, target: str) -> Ingested:
         try:
             new = await asyncio.to_thread(_new_source, target, self.max_bytes)
         except Invalid as refused:
             return Ingested(target, None, is_duplicate=False, failure=refused)
         async with self.services.db.tenant(self.tenant_id) as tx:
             added = await actions.add(tx, new, agents=self.agents)
-        outage = await self._run(target, added.source)
+        return Ingested(target, added.source, added.is_duplicate, failure=None)
+
+    async def read(self, kept: Ingested) -> Ingested:
+        if kept.source is None:
+            return kept
+        outage = await self._run(kept.name, kept.source)
         async with self.services.db.tenant(self.tenant_id) as tx:
-            source = await actions.get(tx, added.source.id)
-        return Ingested(target, source, added.is_duplicate, outage or _failure(source))
+            source = await actions.get(tx, kept.source.id)
+        return replace(kept, source=source, failure=outage or _failure(source))
 
     async def _run(self, target: str, source: Source) -> Unavailable | None:
         try:

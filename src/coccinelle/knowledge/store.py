@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -334,6 +335,26 @@ async def forget_vectors(tx: TenantTx, *, model: str, kept_days: int) -> None:
         "DELETE FROM embedded_texts WHERE tenant_id = %s AND (embedding_model <> %s"
         " OR created_at < now() - %s * interval '1 day')",
         [tx.tenant_id, model, kept_days],
+    )
+
+
+async def uncalibrated(tx: TenantTx) -> datetime | None:
+    """The last change of the base, if its threshold is older and no source will change it soon."""
+    found: datetime | None = await tx.value(
+        "SELECT changed_at FROM knowledge_bases WHERE tenant_id = %(tenant)s"
+        " AND calibrated_as_of IS DISTINCT FROM changed_at"
+        " AND NOT EXISTS (SELECT 1 FROM sources WHERE tenant_id = %(tenant)s"
+        "  AND state IN ('waiting', 'reading', 'embedding')"
+        "  AND greatest(created_at, started_at) > now() - interval '1 hour')",
+        {"tenant": tx.tenant_id},
+    )
+    return found
+
+
+async def calibrated(tx: TenantTx, as_of: datetime) -> None:
+    await tx.run(
+        "UPDATE knowledge_bases SET calibrated_as_of = %s WHERE tenant_id = %s",
+        [as_of, tx.tenant_id],
     )
 
 

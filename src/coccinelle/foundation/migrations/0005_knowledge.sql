@@ -220,7 +220,8 @@ CREATE TABLE knowledge_bases (
     has_graph boolean NOT NULL DEFAULT false,
     answer_threshold real NOT NULL DEFAULT 0.30,
     calibrated_from integer NOT NULL DEFAULT 0,
-    changed_at timestamptz NOT NULL DEFAULT now()
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    calibrated_as_of timestamptz
 );
 ALTER TABLE knowledge_bases ENABLE ROW LEVEL SECURITY;
 ALTER TABLE knowledge_bases FORCE ROW LEVEL SECURITY;
