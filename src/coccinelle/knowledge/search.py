@@ -25,6 +25,9 @@ _K1 = 1.2
 _B = 0.75
 _SIMILAR = 0.4
 _SHORTEST_REPAIRED = 4
+_LAST_CHARACTER = "chr(1114111)"
+_EF_SEARCH = 100
+_MAX_SCAN_TUPLES = 4_000
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,9 @@ def statement(tenant_id: UUID) -> str:
 
     The planner must see whose rows they are: as a parameter, the tenant is an average one, and row
     level security alone is no help to it. Lexemes are found by equality and vectors by their
-    order, because an index serves these under row level security.
+    order, because an index serves these under row level security. A look-up of single rows says
+    `(SELECT tenant)` and `OFFSET 0`: of a tenant that statistics do not know yet, the planner
+    expects one row in all, and would read all that there are to find it.
     """
     return _SEARCH.replace(":tenant", f"'{UUID(str(tenant_id))}'::uuid")
 
@@ -227,7 +232,9 @@ WITH base AS MATERIALIZED (
         lexeme_count::float8 / greatest(chunk_count, 1) AS lexemes_per_chunk,
         has_graph AND chunk_count > %(exact_limit)s
             AND set_config('hnsw.iterative_scan', 'relaxed_order', true) IS NOT NULL
-            AND set_config('hnsw.ef_search', '100', true) IS NOT NULL AS by_graph
+            AND set_config('hnsw.ef_search', '{_EF_SEARCH}', true) IS NOT NULL
+            AND set_config('hnsw.max_scan_tuples', '{_MAX_SCAN_TUPLES}', true) IS NOT NULL
+            AS by_graph
     FROM knowledge_bases WHERE tenant_id = :tenant
 ), asked AS MATERIALIZED (
     SELECT %(vector)s::halfvec AS vector
@@ -236,17 +243,27 @@ WITH base AS MATERIALIZED (
 ), words AS MATERIALIZED (
     SELECT w.lexeme, l.chunk_count
     FROM unnest(to_tsvector('public.fr', %(question)s::text)) w
-    LEFT JOIN lexemes l ON l.tenant_id = :tenant AND l.lexeme = w.lexeme
+    LEFT JOIN LATERAL (
+        SELECT l.chunk_count FROM lexemes l
+        WHERE l.tenant_id = (SELECT :tenant) AND l.lexeme = w.lexeme OFFSET 0
+    ) l ON true
     WHERE length(w.lexeme) <= {LONGEST_LEXEME}
 ), known AS (
     SELECT lexeme, chunk_count FROM words WHERE chunk_count IS NOT NULL
     UNION
     SELECT coalesce(r.lexeme, w.lexeme), coalesce(r.chunk_count, 0)
     FROM words w LEFT JOIN LATERAL (
-        SELECT l.lexeme, l.chunk_count FROM lexemes l
-        WHERE l.tenant_id = :tenant AND length(w.lexeme) >= {_SHORTEST_REPAIRED}
+        SELECT l.lexeme, l.chunk_count FROM (
+            SELECT l.lexeme, l.chunk_count FROM lexemes l
+            WHERE l.tenant_id = (SELECT :tenant) AND l.lexeme >= left(w.lexeme, 1)
+                AND l.lexeme < left(w.lexeme, 1) || {_LAST_CHARACTER}
+            UNION ALL
+            SELECT l.lexeme, l.chunk_count FROM lexemes l
+            WHERE l.tenant_id = (SELECT :tenant) AND l.reversed >= reverse(right(w.lexeme, 3))
+                AND l.reversed < reverse(right(w.lexeme, 3)) || {_LAST_CHARACTER}
+        ) l
+        WHERE length(w.lexeme) >= {_SHORTEST_REPAIRED}
             AND length(l.lexeme) BETWEEN length(w.lexeme) - 2 AND length(w.lexeme) + 2
-            AND (left(l.lexeme, 1) = left(w.lexeme, 1) OR right(l.lexeme, 2) = right(w.lexeme, 2))
             AND similarity(l.lexeme, w.lexeme) >= {_SIMILAR}
         ORDER BY similarity(l.lexeme, w.lexeme) DESC, l.chunk_count DESC, l.lexeme LIMIT 1
     ) r ON true
@@ -259,18 +276,31 @@ WITH base AS MATERIALIZED (
         sum(t.idf * p.tf * {_K1 + 1} / (p.tf + {_K1} * (
             {1 - _B} + {_B} * p.lexeme_count / b.lexemes_per_chunk))) AS bm25
     FROM terms t CROSS JOIN base b
-    JOIN postings p ON p.tenant_id = :tenant AND p.lexeme = t.lexeme
+    CROSS JOIN LATERAL (
+        SELECT p.chunk_id, p.agent_ids, p.tf, p.lexeme_count FROM postings p
+        WHERE p.tenant_id = (SELECT :tenant) AND p.lexeme = t.lexeme OFFSET 0
+    ) p
     GROUP BY p.chunk_id
 ), by_words AS (
     SELECT s.scope, m.chunk_id FROM scopes s CROSS JOIN LATERAL (
         SELECT m.chunk_id FROM matches m WHERE {_IN_SCOPE_MATCH}
         ORDER BY m.bm25 DESC, m.chunk_id LIMIT {CANDIDATES}
     ) m
+), graphed AS MATERIALIZED (
+    SELECT s.scope, v.chunk_id, v.slot, v.distance FROM scopes s CROSS JOIN LATERAL (
+        SELECT v.chunk_id, v.slot, v.embedding <#> (SELECT vector FROM asked) AS distance
+        FROM chunk_vectors v
+        WHERE v.tenant_id = :tenant AND v.in_graph AND {_IN_SCOPE_VECTOR}
+            AND (SELECT vector IS NOT NULL FROM asked) AND (SELECT by_graph FROM base)
+        ORDER BY v.embedding <#> (SELECT vector FROM asked) LIMIT {2 * CANDIDATES}
+    ) v
 ), scanned AS MATERIALIZED (
+    -- Also where the graph gave up early, because few of its vectors are in scope.
     SELECT v.chunk_id, v.agent_ids, v.slot, v.embedding <#> (SELECT vector FROM asked) AS distance
     FROM chunk_vectors v
     WHERE v.tenant_id = :tenant AND (SELECT vector IS NOT NULL FROM asked)
-        AND NOT (SELECT by_graph FROM base)
+        AND (NOT (SELECT by_graph FROM base) OR
+            (SELECT count(*) FROM graphed) < {2 * CANDIDATES} * (SELECT count(*) FROM scopes))
 ), by_text AS (
     SELECT s.scope, v.chunk_id FROM scopes s CROSS JOIN LATERAL (
         SELECT v.chunk_id FROM scanned v WHERE v.slot = 0 AND {_IN_SCOPE_VECTOR}
@@ -282,12 +312,11 @@ WITH base AS MATERIALIZED (
         ORDER BY v.distance LIMIT {CANDIDATES}
     ) v
 ), by_graph AS (
-    SELECT s.scope, v.chunk_id FROM scopes s CROSS JOIN LATERAL (
-        SELECT v.chunk_id FROM chunk_vectors v
-        WHERE v.tenant_id = :tenant AND v.in_graph AND {_IN_SCOPE_VECTOR}
-            AND (SELECT vector IS NOT NULL FROM asked) AND (SELECT by_graph FROM base)
-        ORDER BY v.embedding <#> (SELECT vector FROM asked) LIMIT {2 * CANDIDATES}
-    ) v
+    SELECT scope, chunk_id FROM (
+        SELECT scope, chunk_id,
+            row_number() OVER (PARTITION BY scope, slot > 0 ORDER BY distance) AS place
+        FROM graphed
+    ) g WHERE place <= {CANDIDATES}
 ), candidates AS (
     SELECT * FROM by_words UNION SELECT * FROM by_text
     UNION SELECT * FROM by_question UNION SELECT * FROM by_graph
@@ -302,16 +331,14 @@ WITH base AS MATERIALIZED (
             max(weight) FILTER (WHERE slot > 0) AS weight
         FROM (
             SELECT v.slot, v.weight, -(v.embedding <#> (SELECT vector FROM asked)) AS cosine
-            FROM chunk_vectors v WHERE v.tenant_id = :tenant AND v.chunk_id = c.chunk_id
+            FROM chunk_vectors v WHERE v.tenant_id = (SELECT :tenant) AND v.chunk_id = c.chunk_id
         ) v
     ) v
 ), scaled AS (
     SELECT *,
         coalesce((dense - min(dense) OVER w)
             / nullif(max(dense) OVER w - min(dense) OVER w, 0), (dense IS NOT NULL)::int) AS text,
-        coalesce((question_dense - min(question_dense) OVER w) / nullif(
-            max(question_dense) OVER w - min(question_dense) OVER w, 0),
-            (question_dense IS NOT NULL)::int) AS answers,
+        greatest(question_dense, 0) AS answers,
         coalesce(bm25 / nullif(max(bm25) OVER w, 0), 0) AS words
     FROM compared WINDOW w AS (PARTITION BY scope)
 ), fused AS (
@@ -322,7 +349,10 @@ WITH base AS MATERIALIZED (
     -- Within one table, the row that has more of the question's words goes first.
     SELECT f.*, c.source_id, c.document_id, c.kind,
         CASE WHEN c.kind = 'table_row' THEN c.document_id ELSE c.id END AS item
-    FROM fused f JOIN chunks c ON c.tenant_id = :tenant AND c.id = f.chunk_id
+    FROM fused f CROSS JOIN LATERAL (
+        SELECT c.id, c.source_id, c.document_id, c.kind FROM chunks c
+        WHERE c.tenant_id = (SELECT :tenant) AND c.id = f.chunk_id OFFSET 0
+    ) c
 ), ordered AS (
     SELECT *, row_number() OVER (PARTITION BY scope, item ORDER BY score DESC, chunk_id) AS nth,
         row_number() OVER (PARTITION BY scope, item
@@ -340,7 +370,7 @@ SELECT w.scope::integer AS scope, c.id AS chunk_id, c.source_id, c.document_id, 
     w.question_dense::float8 AS question_dense, w.bm25::float8 AS bm25,
     coalesce(w.covered / nullif((SELECT sum(idf) FROM terms), 0), 0)::float8 AS coverage
 FROM winners w
-JOIN chunks c ON c.tenant_id = :tenant AND c.id = w.chunk_id
-JOIN documents d ON d.tenant_id = :tenant AND d.id = c.document_id
+JOIN chunks c ON c.tenant_id = (SELECT :tenant) AND c.id = w.chunk_id
+JOIN documents d ON d.tenant_id = (SELECT :tenant) AND d.id = c.document_id
 WHERE w.rank <= %(limit)s ORDER BY w.scope, w.rank
 """

@@ -135,7 +135,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON chunks TO coccinelle_app;
 -- One row per lexeme of a chunk (title lexemes counted three times), with all that BM25 needs in the index.
 CREATE TABLE postings (
     tenant_id uuid NOT NULL,
-    lexeme text NOT NULL,
+    lexeme text COLLATE "C" NOT NULL,
     chunk_id uuid NOT NULL,
     tf smallint NOT NULL,
     lexeme_count integer NOT NULL,
@@ -143,20 +143,23 @@ CREATE TABLE postings (
     FOREIGN KEY (tenant_id, chunk_id) REFERENCES chunks (tenant_id, id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX postings_by_lexeme ON postings (tenant_id, lexeme, chunk_id) INCLUDE (tf, lexeme_count, agent_ids);
-CREATE INDEX postings_by_chunk ON postings (tenant_id, chunk_id);
+CREATE INDEX postings_by_chunk ON postings (chunk_id);
 ALTER TABLE postings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE postings FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON postings TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant())) WITH CHECK (tenant_id = (SELECT app_tenant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON postings TO coccinelle_app;
 
--- The tenant's vocabulary: what a misspelt word of a question is repaired to.
+-- The tenant's vocabulary: what a misspelt word of a question is repaired to. Words alike begin or
+-- end alike, and ranges of text are found by an index under row level security (trigrams are not).
 CREATE TABLE lexemes (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    lexeme text NOT NULL,
+    lexeme text COLLATE "C" NOT NULL,
+    reversed text COLLATE "C" NOT NULL GENERATED ALWAYS AS (reverse(lexeme)) STORED,
     chunk_count integer NOT NULL CHECK (chunk_count >= 0),
     PRIMARY KEY (tenant_id, lexeme)
 );
+CREATE INDEX lexemes_by_ending ON lexemes (tenant_id, reversed);
 ALTER TABLE lexemes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE lexemes FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON lexemes TO coccinelle_app
