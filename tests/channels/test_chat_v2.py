@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -78,6 +79,25 @@ async def test_ids_of_128_characters_are_kept_whole(post: Post, house: House, sh
 
     assert answer.json()["conversation_id"] == conversation
     assert house.engine.inbound[-1].user_id == user
+
+
+@pytest.mark.parametrize("odd", ["a/b", "é 🐞", "?x=1&y#z", "%2F", "..", "/"])
+async def test_an_id_is_any_string_also_in_an_address(
+    client: httpx2.AsyncClient, post: Post, shop: Shop, odd: str
+) -> None:
+    name = shop.name(odd)
+    answer = await post(conversation_id=name)
+    token = answer.headers["x-visitor-token"]
+    path = f"/api/conversations/{quote(name, safe='')}"
+    headers = {"Host": shop.host, "X-Visitor-Token": token}
+    params = {"user_id": shop.name("u")}
+    history = await client.get(f"{path}/messages", params=params, headers=headers)
+    handoff = await client.post(f"{path}/handoff", headers=headers)
+    left = await client.get(f"/api/rate-limit/{quote(name, safe='')}", headers=headers)
+
+    assert history.json()["items"][0]["text"] == "Bonjour"
+    assert handoff.json()["conversation_id"] == name
+    assert left.json()["remaining"] == 9
 
 
 async def test_the_message_is_trimmed(post: Post, house: House) -> None:

@@ -310,7 +310,7 @@ def routes(
         message_chars
     )
     for prefix in PREFIXES:
-        conversation = prefix + "/conversations/{conversation_id}"
+        conversation = prefix + "/conversations/{conversation_id:path}"
         for path, endpoint, answer, body in (
             (prefix + "/chat", chat.chat, ChatOut, said),
             (conversation + "/messages", chat.messages, HistoryOut, None),
@@ -321,7 +321,7 @@ def routes(
                 request_body(HandoffIn, is_required=False),
             ),
             (prefix + "/turns/{turn_id}/feedback", chat.feedback, FeedbackOut, _FEEDBACK),
-            (prefix + "/rate-limit/{conversation_id}", chat.rate_limit, RateLimitOut, None),
+            (prefix + "/rate-limit/{conversation_id:path}", chat.rate_limit, RateLimitOut, None),
         ):
             _add(router, path, endpoint, answer=answer, body=body)
             preflight = callers.preflight(METHODS)

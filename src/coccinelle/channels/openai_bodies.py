@@ -153,7 +153,7 @@ class OpenAiErrorOut(BaseModel):
     """A refusal, in OpenAI's shape."""
 
     error: OpenAiError = Field(
-        description="What went wrong.",
+        description="The error.",
         examples=[
             {"message": "…", "type": "invalid_request_error", "param": None, "code": "invalid"}
         ],

@@ -25,6 +25,7 @@ from coccinelle.foundation.problems import invalid_fields
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT = b": still here\n\n"
 MAX_KEY_CHARS = 255
+MAX_STREAM_SECONDS = 600.0
 STREAM_HEADERS = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -122,7 +123,10 @@ async def attended(request: Request, waiting: Coroutine[Any, Any, Result]) -> Re
 
 
 class EventStream(Response):
-    """Server-sent events, written as they come; a client that hangs up closes their source."""
+    """Server-sent events, written as they come; a client that hangs up closes their source.
+
+    So does one that keeps a stream open for longer than any turn may take.
+    """
 
     media_type = "text/event-stream"
 
@@ -138,7 +142,9 @@ class EventStream(Response):
         writing = asyncio.create_task(self._write(send))
         gone = asyncio.create_task(_hung_up(receive))
         try:
-            await asyncio.wait({writing, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {writing, gone}, timeout=MAX_STREAM_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
             if writing.done():
                 writing.result()
         finally:

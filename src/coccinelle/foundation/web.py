@@ -88,11 +88,15 @@ class Front:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (around a call: recorded, then answered or raised)
             response = self._refusals.response(scope, error)  # Logs it.
             if answer.started:
-                raise
+                raise AnswerCut from None
             await response(scope, receive, answer.send)
+
+
+class AnswerCut(RuntimeError):
+    """An answer failed after it began; why is in the log, without what people said."""
 
 
 class _Answer:
@@ -150,7 +154,8 @@ class _Body:
         self._receive = receive
         self._limit = limit
         self._announced = named.get(b"content-length", b"")
-        self._is_json = b"multipart/" not in named.get(b"content-type", b"")
+        kind = named.get(b"content-type", b"")
+        self._is_json = not kind or b"json" in kind.lower()
         self._parts: list[bytes] = []
         self._bytes = 0
         self._until: float | None = None
