@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
-import coccinelle.conversations.jobs  # its jobs have no caller but the queue  # noqa: F401
+import coccinelle.conversations.jobs  # the queue alone calls these jobs
+import coccinelle.knowledge.reembedding  # noqa: F401
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Limits
 from coccinelle.engine.model import EngineSettings

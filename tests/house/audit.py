@@ -6,13 +6,13 @@ from typing import Any
 
 import psycopg
 
-DIRECTORY_TABLES = {"tenants", "tenant_domains", "api_keys", "public_keys", "turns"}
 DIRECTORY_COLUMNS = {
     "tenants": {"id", "slug", "company_name", "created_at"},
     "tenant_domains": {"tenant_id", "host", "allowed_origins"},
     "api_keys": {"id", "tenant_id", "secret_hash", "scopes", "revoked_at"},
     "public_keys": {"id", "tenant_id", "key", "allowed_origins", "revoked_at"},
     "turns": {"tenant_id", "id", "lease_expires_at"},
+    "knowledge_bases": {"tenant_id", "embedding_model"},
 }
 
 CHECKS = {

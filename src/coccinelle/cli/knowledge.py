@@ -141,10 +141,15 @@ async def _found(
     found = await ground.chosen(house.db, tenant)
     vector = (await house.embedder.embed_queries([question]))[0]
     async with house.db.tenant(found.id) as tx:
+        comparable = await store.has_vectors_of(tx, model=house.embedder.model)
         agent_id = (await actions.agents_of(tx, [agent]))[0] if agent else None
         known = await store.threshold(tx)
         passages = await knowledge.search(
-            tx, question=question, vector=vector, agent_id=agent_id, limit=limit
+            tx,
+            question=question,
+            vector=vector if comparable else None,
+            agent_id=agent_id,
+            limit=limit,
         )
     if house.reranker is not None:
         passages = await knowledge.reranked(house.reranker, question, passages, limit)

@@ -105,7 +105,8 @@ async def _create(tx: TenantTx, tenant: DemoTenant) -> None:
     for host in tenant.hosts:
         await tenants.bind_host(tx, host=host)
     for position, agent in enumerate(tenant.agents):
-        await agents.create(tx, key=agent.key, position=position, configuration=agent.configuration())
+        configuration = agent.configuration()
+        await agents.create(tx, key=agent.key, position=position, configuration=configuration)
     for source in tenant.sources:
         await knowledge.add(tx, source.new, agents=source.agents)
 

@@ -178,7 +178,7 @@ class Orchestrator:
     async def _search(
         self, view: View, question: str, vectors: list[Vectors] | None
     ) -> dict[AgentId, list[Passage]]:
-        vector = vectors[1] if vectors else None
+        vector = vectors[1] if vectors and view.has_comparable_vectors else None
         async with self._db.tenant(view.tenant.id) as tx:
             return await knowledge.search_agents(
                 tx,
@@ -289,7 +289,7 @@ class Orchestrator:
         passages = found.get(route.agent.id, [])
         best = max((passage.answer_score for passage in passages), default=0.0)
         known = best >= view.answer_threshold
-        if vectors is None:
+        if vectors is None or not view.has_comparable_vectors:
             known = any(p.coverage >= COVERAGE_WITHOUT_VECTORS for p in passages)
         if known and self._reranker is not None and route.search_question:
             passages = await knowledge.reranked(

@@ -33,13 +33,18 @@ DEFAULT_THRESHOLD = 0.30
 
 @dataclass(frozen=True)
 class View:
-    """One tenant, as of a few seconds ago at most. `profiles` is empty without an embedder."""
+    """One tenant, as of a few seconds ago at most.
+
+    `profiles` is empty without an embedder. While knowledge is being embedded anew its vectors are
+    not comparable with a question's, and words alone are searched.
+    """
 
     tenant: Tenant
     agents: tuple[Agent, ...]
     profiles: tuple[Profile, ...]
     calibration: Calibration
     answer_threshold: float
+    has_comparable_vectors: bool = True
 
     def agent_by_key(self, key: str) -> Agent | None:
         """The agent of that key, if it is live."""
@@ -102,6 +107,7 @@ class Views:
             live = await agents.live_agents(tx)
             known = await agents.vectors(tx, embedding_model=self._embedder.model)
             threshold = await knowledge.threshold(tx)
+            comparable = await knowledge.has_vectors_of(tx, model=self._embedder.model)
         if tenant is None or not live:
             self.forget(tenant_id)
             raise NotFound("agent_not_found")
@@ -112,6 +118,7 @@ class Views:
             profiles,
             routing.calibrate(profiles, keyword_bonus=self._keyword_bonus),
             threshold.answer_threshold if threshold else DEFAULT_THRESHOLD,
+            comparable,
         )
         self._keep(tenant_id, view)
         return view

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,9 @@ MAX_ATTEMPTS = 3
 
 jobs = App(connector=PsycopgConnector())
 """Every task of the house registers here. A task's first argument is its tenant's id."""
+
+Epitaph = Callable[[Any, Mapping[str, Any]], Awaitable[None]]
+_epitaphs: dict[str, Epitaph] = {}
 
 RETRY = RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=3)
 
@@ -61,15 +64,29 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int) -> None:
     manager = context.app.job_manager
     stalled = await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
     for job in stalled:
-        await _rescue(context.app, job)
+        await _rescue(context, job)
 
 
-async def _rescue(app: App, job: Job) -> None:
+def when_dead(task_name: str) -> Callable[[Epitaph], Epitaph]:
+    """Have the decorated function called with services and a job's arguments when it has failed
+    because it killed its worker again and again."""
+
+    def remember(epitaph: Epitaph) -> Epitaph:
+        _epitaphs[task_name] = epitaph
+        return epitaph
+
+    return remember
+
+
+async def _rescue(context: JobContext, job: Job) -> None:
     log.warning("job_rescued", task=job.task_name, job_id=job.id, attempts=job.attempts)
-    if job.attempts + 1 >= MAX_ATTEMPTS:
-        await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
-    else:
-        await app.job_manager.retry_job(job)
+    manager = context.app.job_manager
+    if job.attempts + 1 < MAX_ATTEMPTS:
+        await manager.retry_job(job)
+        return
+    await manager.finish_job(job, status=Status.FAILED, delete_job=False)
+    if epitaph := _epitaphs.get(job.task_name):
+        await epitaph(services_of(context), job.task_kwargs)
 
 
 async def _become_worker(connection: AsyncConnection[Any]) -> None:

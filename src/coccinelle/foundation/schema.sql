@@ -506,7 +506,8 @@ ALTER TABLE ONLY public.knowledge_gaps FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.lexemes (
     tenant_id uuid NOT NULL,
-    lexeme text NOT NULL,
+    lexeme text NOT NULL COLLATE pg_catalog."C",
+    reversed text GENERATED ALWAYS AS (reverse(lexeme)) STORED NOT NULL COLLATE pg_catalog."C",
     chunk_count integer NOT NULL,
     CONSTRAINT lexemes_chunk_count_check CHECK ((chunk_count >= 0))
 );
@@ -548,7 +549,7 @@ ALTER TABLE ONLY public.model_calls FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.postings (
     tenant_id uuid NOT NULL,
-    lexeme text NOT NULL,
+    lexeme text NOT NULL COLLATE pg_catalog."C",
     chunk_id uuid NOT NULL,
     tf smallint NOT NULL,
     lexeme_count integer NOT NULL,
@@ -1009,11 +1010,13 @@ CREATE INDEX handoffs_by_age ON public.handoffs USING btree (tenant_id, id DESC)
 
 CREATE UNIQUE INDEX handoffs_one_open ON public.handoffs USING btree (tenant_id, conversation_id) WHERE (closed_at IS NULL);
 
+CREATE INDEX lexemes_by_ending ON public.lexemes USING btree (tenant_id, reversed);
+
 CREATE INDEX messages_of_customers ON public.messages USING btree (tenant_id, conversation_id, seq DESC) WHERE (author = 'customer'::text);
 
 CREATE UNIQUE INDEX messages_one_of_each_author_per_turn ON public.messages USING btree (tenant_id, turn_id, author) WHERE (turn_id IS NOT NULL);
 
-CREATE INDEX postings_by_chunk ON public.postings USING btree (tenant_id, chunk_id);
+CREATE INDEX postings_by_chunk ON public.postings USING btree (chunk_id);
 
 CREATE UNIQUE INDEX postings_by_lexeme ON public.postings USING btree (tenant_id, lexeme, chunk_id) INCLUDE (tf, lexeme_count, agent_ids);
 
@@ -1268,6 +1271,8 @@ ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY directory_lookup ON public.api_keys FOR SELECT TO coccinelle_directory USING (true);
 
+CREATE POLICY directory_lookup ON public.knowledge_bases FOR SELECT TO coccinelle_directory USING (true);
+
 CREATE POLICY directory_lookup ON public.public_keys FOR SELECT TO coccinelle_directory USING (true);
 
 CREATE POLICY directory_lookup ON public.tenant_domains FOR SELECT TO coccinelle_directory USING (true);
@@ -1425,6 +1430,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback TO coccinelle_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.handoffs TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.knowledge_bases TO coccinelle_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.knowledge_bases TO coccinelle_directory;
+
+GRANT SELECT(embedding_model) ON TABLE public.knowledge_bases TO coccinelle_directory;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.knowledge_gaps TO coccinelle_app;
 

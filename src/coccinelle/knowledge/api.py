@@ -229,11 +229,14 @@ def _knowledge_routes(services: KnowledgeServices, caller: Authenticate) -> APIR
     async def test_search(who: Who, body: SearchBody) -> Passages:
         """The passages that an answer to `question` would be made from, with every score.
 
-        While the embedder is down, words alone are searched, and `by_words_only` says so.
+        While the embedder is down, or knowledge is being embedded anew, words alone are searched,
+        and `by_words_only` says so.
         """
         began = time.perf_counter()
         vector = await _vector(services, body.question)
         async with services.db.tenant(who.tenant_id) as tx:
+            if not await store.has_vectors_of(tx, model=services.embedder.model):
+                vector = None
             found = await search(
                 tx,
                 question=body.question,

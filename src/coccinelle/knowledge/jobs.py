@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
@@ -10,7 +12,7 @@ from procrastinate.jobs import Job
 
 from coccinelle.foundation.errors import Unavailable
 from coccinelle.foundation.ids import SourceId, TenantId
-from coccinelle.foundation.jobs import MAX_ATTEMPTS, jobs, services_of
+from coccinelle.foundation.jobs import MAX_ATTEMPTS, jobs, services_of, when_dead
 from coccinelle.knowledge.ingest import give_up, run_ingest
 
 OUTAGE_WAITS_SECONDS = (5, 15, 60, 300, 900, 1800, 3600)
@@ -50,3 +52,11 @@ async def ingest_source(
         if wait_seconds(error, attempts=context.job.attempts) is None:
             await give_up(services.db, tenant, source, generation, error)
         raise
+
+
+@when_dead("ingest_source")
+async def say_that_it_crashed(services: Any, args: Mapping[str, Any]) -> None:
+    """A source whose ingestion killed its worker again and again is failed, and says so."""
+    crashed = RuntimeError("the worker died")
+    tenant, source = TenantId(UUID(args["tenant_id"])), SourceId(UUID(args["source_id"]))
+    await give_up(services.db, tenant, source, args["generation"], crashed)

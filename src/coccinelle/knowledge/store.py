@@ -10,8 +10,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import AgentId, SourceId, uuid7
+from coccinelle.foundation.database import DirectoryTx, TenantTx
+from coccinelle.foundation.ids import AgentId, SourceId, TenantId, uuid7
 from coccinelle.knowledge.model import Document, Gap, NewSource, Source
 
 _SOURCE = (
@@ -356,6 +356,36 @@ async def calibrated(tx: TenantTx, as_of: datetime) -> None:
         "UPDATE knowledge_bases SET calibrated_as_of = %s WHERE tenant_id = %s",
         [as_of, tx.tenant_id],
     )
+
+
+async def has_vectors_of(tx: TenantTx, *, model: str) -> bool:
+    """Whether every source that answers has vectors of this model: others are not comparable."""
+    found: bool = await tx.value(
+        "SELECT NOT EXISTS (SELECT FROM sources WHERE tenant_id = %s"
+        " AND live_generation IS NOT NULL AND embedding_model <> %s)",
+        [tx.tenant_id, model],
+    )
+    return found
+
+
+async def outdated_sources(tx: TenantTx, *, model: str) -> list[SourceId]:
+    """Sources that answer with vectors of another model, and that nobody is building anew."""
+    found: list[SourceId] = await tx.value(
+        "SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM sources WHERE tenant_id = %s"
+        " AND live_generation = requested_generation AND embedding_model <> %s",
+        [tx.tenant_id, model],
+    )
+    return found
+
+
+async def tenants_of_other_models(tx: DirectoryTx, *, model: str) -> list[TenantId]:
+    """The tenants whose knowledge was last written with vectors of another model."""
+    found: list[TenantId] = await tx.value(
+        "SELECT coalesce(array_agg(tenant_id), '{}') FROM knowledge_bases"
+        " WHERE embedding_model <> %s",
+        [model],
+    )
+    return found
 
 
 async def threshold(tx: TenantTx) -> ThresholdRow | None:

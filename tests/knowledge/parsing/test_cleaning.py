@@ -39,3 +39,10 @@ def test_french_is_decoded_whatever_its_encoding(encoding: str) -> None:
 @given(st.binary())
 def test_decoding_never_fails(data: bytes) -> None:
     assert isinstance(decode(data), str)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
+def test_a_price_list_whose_only_foreign_character_is_the_euro_is_read(encoding: str) -> None:
+    written = "Prestation;Prix\nCoupe;18 €\nBrushing;22€\n"
+
+    assert decode(written.encode(encoding)) == written

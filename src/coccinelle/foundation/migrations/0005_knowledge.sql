@@ -231,6 +231,8 @@ ALTER TABLE knowledge_bases FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON knowledge_bases TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant())) WITH CHECK (tenant_id = (SELECT app_tenant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON knowledge_bases TO coccinelle_app;
+CREATE POLICY directory_lookup ON knowledge_bases FOR SELECT TO coccinelle_directory USING (true);
+GRANT SELECT (tenant_id, embedding_model) ON knowledge_bases TO coccinelle_directory;
 
 CREATE TABLE knowledge_gaps (
     id uuid PRIMARY KEY,

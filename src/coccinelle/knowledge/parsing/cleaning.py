@@ -82,7 +82,7 @@ def _decode_legacy(data: bytes) -> str:
 
 
 def _frenchness(sample: bytes, encoding: str) -> int:
-    """Accented letters of French beside other letters count for, odd characters against."""
+    """Accented letters of French beside other letters and prices count for, odd ones against."""
     text = sample.decode(encoding, "replace")
     score = 0
     for before, char in zip(" " + text, text, strict=False):
@@ -92,7 +92,8 @@ def _frenchness(sample: bytes, encoding: str) -> int:
             # "VidangÈ" is a wrong encoding: capitals with accents start words or follow capitals.
             score += -2 if char.isupper() and before.islower() else 2
         else:
-            score += 0 if char in _USUAL else -3
+            score += 3 if char == "€" and (before.isdigit() or before == " ") else 0
+            score -= 0 if char in _USUAL else 3
     return score
 
 
