@@ -59,10 +59,12 @@ async def test_until_then_words_alone_find_the_answer(
     async with living(own_database, tmp_path) as (house, _):
         rivoli = await move_in(house, "rivoli")
 
-    async with living(own_database, tmp_path, embedder=OtherEmbedder()) as (_, url):
-        async with client(url, Authorization=f"Bearer {rivoli.api_key}") as program:
-            body = {"question": "Comment automatiser mes emails de bienvenue ?"}
-            found = (await program.post("/api/v1/knowledge/search", json=body)).json()
+    body = {"question": "Comment automatiser mes emails de bienvenue ?"}
+    async with (
+        living(own_database, tmp_path, embedder=OtherEmbedder()) as (_, url),
+        client(url, Authorization=f"Bearer {rivoli.api_key}") as program,
+    ):
+        found = (await program.post("/api/v1/knowledge/search", json=body)).json()
 
     assert found["by_words_only"] is True
     assert rivoli.canary in found["passages"][0]["text"]
