@@ -38,7 +38,8 @@ from coccinelle.knowledge.search import (
 )
 from coccinelle.providers.embeddings.model import Embedder
 from coccinelle.providers.rerank.model import Reranker
-from coccinelle.tenants import actions as tenants
+from coccinelle.tenants.actions import OPTIONAL_FACTS
+from coccinelle.tenants.store import insert_tenant
 
 DEPTH_PASSAGES = 50
 INDEX_TIMEOUT_MS = 600_000
@@ -46,6 +47,18 @@ EMBED_BATCH_TEXTS = 32
 # From this share of questions that are titles of their own documents, titles are not indexed.
 TITLES_AS_QUESTIONS = 0.5
 TYPOS_PER_QUESTION = 2
+
+# What customers are served with.
+SERVED = "fused + question vectors"
+# (name, weights, typos a question)
+SETTINGS: tuple[tuple[str, Weights, int], ...] = (
+    ("BM25", BM25_ONLY, 0),
+    (f"BM25, {TYPOS_PER_QUESTION} typos", BM25_ONLY, TYPOS_PER_QUESTION),
+    ("dense", DENSE_ONLY, 0),
+    ("fused", WITHOUT_QUESTIONS, 0),
+    (SERVED, FUSED, 0),
+    (f"{SERVED}, {TYPOS_PER_QUESTION} typos", FUSED, TYPOS_PER_QUESTION),
+)
 
 Progress = Callable[[str, int, int], None]
 Vector = NDArray[np.float32]
@@ -140,6 +153,8 @@ async def evaluate(
 ) -> Report:
     """Index the folder for a tenant of its own, search each question in each way, forget it all.
 
+    The tenant lives in one transaction that is undone: nothing is left, whatever ends the run.
+
     Args:
         progress: called with (what is done, how many, of how many).
         cache: file that keeps the vectors, so that another run embeds nothing.
@@ -153,11 +168,15 @@ async def evaluate(
     indexed = await _indexed(pieces, vectors)
     asked = await vectors.of("query", [question.text for question in data.questions])
     vectors.save()
-    async with _scratch_tenant(db) as tenant_id:
-        seconds = await _index(db, tenant_id, indexed, embedder.model)
-        owners = _owners(data, indexed)
-        run = _Run(db, tenant_id, data, owners, asked, reranker)
-        stages = [await run.stage(*setting, progress=progress) for setting in run.settings()]
+    async with _scratch_tenant(db) as tx:
+        seconds = await _index(tx, indexed, embedder.model)
+        run = _Run(data, _owners(data, indexed), asked, progress)
+        runs = {
+            name: await run.searched(tx, name, weights, typos) for name, weights, typos in SETTINGS
+        }
+    stages = [run.measured(name, ranked) for name, ranked in runs.items()]
+    if reranker is not None:
+        stages.append(run.measured("reranked", await run.reranked(reranker, runs[SERVED])))
     count = sum(len(document.chunks) for document in indexed)
     return Report(
         name=data.name,
@@ -301,43 +320,42 @@ def _owners(data: EvaluationSet, indexed: Sequence[IndexedDocument]) -> dict[Chu
     }
 
 
+class _Undone(Exception):
+    """Ends the transaction of a scratch tenant."""
+
+
 @asynccontextmanager
-async def _scratch_tenant(db: Database) -> AsyncIterator[TenantId]:
-    """A tenant that is empty again at the end, whatever ends it."""
-    slug = f"evaluation-{uuid4().hex[:12]}"
-    tenant_id = await tenants.create(db, slug=slug, company_name="Evaluation")
+async def _scratch_tenant(db: Database) -> AsyncIterator[TenantTx]:
+    """The transaction of a tenant that never comes to be."""
     try:
-        yield tenant_id
-    finally:
-        async with db.tenant(tenant_id, timeout_ms=INDEX_TIMEOUT_MS) as tx:
-            await _forget(tx)
+        async with db.tenant(TenantId(uuid7()), timeout_ms=INDEX_TIMEOUT_MS) as tx:
+            slug = f"evaluation-{uuid4().hex[:12]}"
+            await insert_tenant(
+                tx, slug=slug, company_name="Evaluation", facts=dict.fromkeys(OPTIONAL_FACTS)
+            )
+            yield tx
+            raise _Undone
+    except _Undone:
+        return
 
 
-async def _forget(tx: TenantTx) -> None:
-    for table in ("postings", "chunk_vectors", "sources", "lexemes", "knowledge_bases"):
-        await tx.run(f"DELETE FROM {table} WHERE tenant_id = %s", [tx.tenant_id])
-
-
-async def _index(
-    db: Database, tenant_id: TenantId, documents: Sequence[IndexedDocument], model: str
-) -> float:
+async def _index(tx: TenantTx, documents: Sequence[IndexedDocument], model: str) -> float:
     """Seconds that indexing took."""
-    async with db.tenant(tenant_id, timeout_ms=INDEX_TIMEOUT_MS) as tx:
-        source_id = SourceId(uuid7())
-        await tx.run(
-            "INSERT INTO sources (id, tenant_id, kind, title) VALUES (%s, %s, 'file', 'set')",
-            [source_id, tenant_id],
-        )
-        started = time.perf_counter()
-        await replace_source(
-            tx,
-            source_id=source_id,
-            agent_ids=[],
-            documents=documents,
-            embedding_model=model,
-            generation=1,
-        )
-        return time.perf_counter() - started
+    source_id = SourceId(uuid7())
+    await tx.run(
+        "INSERT INTO sources (id, tenant_id, kind, title) VALUES (%s, %s, 'file', 'set')",
+        [source_id, tx.tenant_id],
+    )
+    started = time.perf_counter()
+    await replace_source(
+        tx,
+        source_id=source_id,
+        agent_ids=[],
+        documents=documents,
+        embedding_model=model,
+        generation=1,
+    )
+    return time.perf_counter() - started
 
 
 class _Vectors:
@@ -373,63 +391,48 @@ class _Vectors:
         return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-Setting = tuple[str, Weights, bool, int]
+@dataclass(frozen=True)
+class _Ranked:
+    """Each question's passages, and the milliseconds that they took."""
+
+    passages: list[list[Passage]]
+    times_ms: list[float]
 
 
 @dataclass(frozen=True)
 class _Run:
-    db: Database
-    tenant_id: TenantId
     data: EvaluationSet
     owners: dict[ChunkId, str]
     vectors: Sequence[Vector]
-    reranker: Reranker | None
+    progress: Progress
 
-    def settings(self) -> list[Setting]:
-        """(name, weights, whether it reranks, typos a question)."""
-        found: list[Setting] = [
-            ("BM25", BM25_ONLY, False, 0),
-            ("BM25, 2 typos", BM25_ONLY, False, TYPOS_PER_QUESTION),
-            ("dense", DENSE_ONLY, False, 0),
-            ("fused", WITHOUT_QUESTIONS, False, 0),
-            ("fused + question vectors", FUSED, False, 0),
-            ("the same, 2 typos", FUSED, False, TYPOS_PER_QUESTION),
-        ]
-        return found + ([("reranked", FUSED, True, 0)] if self.reranker is not None else [])
+    async def searched(self, tx: TenantTx, name: str, weights: Weights, typos: int) -> _Ranked:
+        ranked = _Ranked([], [])
+        for number in range(len(self.data.questions)):
+            started = time.perf_counter()
+            ranked.passages.append(await self._search(tx, number, weights, typos))
+            ranked.times_ms.append((time.perf_counter() - started) * 1_000)
+            self.progress(name, number + 1, len(self.data.questions))
+        return ranked
 
-    async def stage(
-        self, name: str, weights: Weights, reranks: bool, typos: int, *, progress: Progress
-    ) -> Stage:
-        rankings, times_ms = [], []
+    async def reranked(self, reranker: Reranker, fused: _Ranked) -> _Ranked:
+        """Times are of the search and the reranking together."""
+        ranked = _Ranked([], [])
         for number, question in enumerate(self.data.questions):
             started = time.perf_counter()
-            passages = await self._search(number, weights, typos)
-            if reranks and self.reranker is not None:
-                passages = await reranked(self.reranker, question.text, passages, DEPTH_PASSAGES)
-            times_ms.append((time.perf_counter() - started) * 1_000)
-            rankings.append(list(dict.fromkeys(self.owners[p.chunk_id] for p in passages)))
-            progress(name, number + 1, len(self.data.questions))
-        return self._measured(name, rankings, times_ms)
-
-    async def _search(self, number: int, weights: Weights, typos: int) -> list[Passage]:
-        question = self.data.questions[number]
-        text = misspelt(question.text, typos=typos, seed=question.id) if typos else question.text
-        async with self.db.tenant(self.tenant_id) as tx:
-            return await search(
-                tx,
-                question=text,
-                vector=None if weights.dense == 0 else self.vectors[number],
-                agent_id=None,
-                limit=DEPTH_PASSAGES,
-                weights=weights,
+            passages = fused.passages[number]
+            ranked.passages.append(
+                await reranked(reranker, question.text, passages, DEPTH_PASSAGES)
             )
+            took_ms = (time.perf_counter() - started) * 1_000
+            ranked.times_ms.append(fused.times_ms[number] + took_ms)
+            self.progress("reranked", number + 1, len(self.data.questions))
+        return ranked
 
-    def _measured(
-        self, name: str, rankings: Sequence[Sequence[str]], times_ms: Sequence[float]
-    ) -> Stage:
+    def measured(self, name: str, ranked: _Ranked) -> Stage:
         pairs = [
-            (ranking, question.relevant)
-            for ranking, question in zip(rankings, self.data.questions, strict=True)
+            (list(dict.fromkeys(self.owners[p.chunk_id] for p in passages)), question.relevant)
+            for passages, question in zip(ranked.passages, self.data.questions, strict=True)
         ]
         return Stage(
             name=name,
@@ -437,8 +440,22 @@ class _Run:
             mrr_at_10=_mean([metrics.reciprocal_rank(*pair, depth=10) for pair in pairs]),
             recall_at_5=_mean([metrics.recall(*pair, depth=5) for pair in pairs]),
             recall_at_10=_mean([metrics.recall(*pair, depth=10) for pair in pairs]),
-            p50_ms=metrics.percentile(times_ms, 50),
-            p95_ms=metrics.percentile(times_ms, 95),
+            p50_ms=metrics.percentile(ranked.times_ms, 50),
+            p95_ms=metrics.percentile(ranked.times_ms, 95),
+        )
+
+    async def _search(
+        self, tx: TenantTx, number: int, weights: Weights, typos: int
+    ) -> list[Passage]:
+        question = self.data.questions[number]
+        text = misspelt(question.text, typos=typos, seed=question.id) if typos else question.text
+        return await search(
+            tx,
+            question=text,
+            vector=None if weights.dense == 0 else self.vectors[number],
+            agent_id=None,
+            limit=DEPTH_PASSAGES,
+            weights=weights,
         )
 
 

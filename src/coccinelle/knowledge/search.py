@@ -343,8 +343,8 @@ WITH base AS MATERIALIZED (
     FROM compared WINDOW w AS (PARTITION BY scope)
 ), fused AS (
     SELECT *, (%(dense)s * text + %(bm25)s * words + %(slots)s * weight * answers)
-        / nullif(%(dense)s + %(bm25)s + %(slots)s * weight, 0) AS score
-    FROM scaled
+        / nullif(%(dense)s + %(bm25)s + %(slots)s * max(weight) OVER w, 0) AS score
+    FROM scaled WINDOW w AS (PARTITION BY scope)
 ), placed AS (
     -- Within one table, the row that has more of the question's words goes first.
     SELECT f.*, c.source_id, c.document_id, c.kind,
