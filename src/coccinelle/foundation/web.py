@@ -140,22 +140,21 @@ class Intake:
             response = self._refusals.response(scope, Invalid("unstorable_characters"))
             await response(scope, receive, send)
         else:
-            body = _Body(receive, self._limits.of(scope["path"]), scope["headers"])
+            body = _Body(receive, self._limits.of(scope["path"]), scope)
             await self._app(scope, body.receive, send)
 
 
 class _Body:
     """A request's body as it arrives: counted, timed and, where it is JSON, checked at its end."""
 
-    def __init__(
-        self, receive: Receive, limit: BodyLimit, headers: Sequence[tuple[bytes, bytes]]
-    ) -> None:
-        named = dict(headers)
+    def __init__(self, receive: Receive, limit: BodyLimit, scope: Scope) -> None:
         self._receive = receive
         self._limit = limit
-        self._announced = named.get(b"content-length", b"")
-        kind = named.get(b"content-type", b"")
-        self._is_json = not kind or b"json" in kind.lower()
+        self._scope = scope
+        self._announced = dict(scope["headers"]).get(b"content-length", b"")
+        # Of several types, a route may read any.
+        kinds = [value.lower() for name, value in scope["headers"] if name == b"content-type"]
+        self._is_json = any(not kind or b"json" in kind for kind in kinds or [b""])
         self._parts: list[bytes] = []
         self._bytes = 0
         self._until: float | None = None
@@ -182,6 +181,8 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 return await self._receive()
         except TimeoutError:
+            # Or what it still sends would keep the connection for as long as it likes.
+            add_header(self._scope, "Connection", "close")
             raise self._refuse(Invalid("body_too_slow")) from None
 
     def _take(self, part: bytes) -> None:
