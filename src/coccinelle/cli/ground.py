@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -38,8 +37,10 @@ def prepared(*, quiet: bool = True) -> Settings:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Addresses]:
+def database(settings: Settings, *, quiet: bool = True) -> Iterator[Addresses]:
     """Where the database is, which is up and of this version until the block ends.
+
+    Unless `quiet`, the user is told when the data is not where it was asked for.
 
     Raises:
         EmbeddedPostgresError, MigrationError: it cannot be.
@@ -53,7 +54,7 @@ def database(settings: Settings) -> Iterator[Addresses]:
     from coccinelle.foundation.embedded import EmbeddedPostgres
 
     with EmbeddedPostgres(Path(settings.data) / POSTGRES_FOLDER) as server:
-        if server.notice:
+        if server.notice and not quiet:
             note(server.notice)
         yield _migrated(postgres.provision(server))
 
@@ -81,6 +82,8 @@ async def connected(settings: Settings, addresses: Addresses) -> AsyncIterator[D
 
 def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
     """What `work` makes of the database of this environment."""
+    import asyncio
+
     settings = prepared()
 
     async def run(addresses: Addresses) -> Result:
@@ -93,6 +96,8 @@ def with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
 
 def with_house(work: Callable[[House], Awaitable[Result]]) -> Result:
     """What `work` makes of a house: the database, the providers and the engine."""
+    import asyncio
+
     settings = prepared()
 
     async def run(addresses: Addresses) -> Result:

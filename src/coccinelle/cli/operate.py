@@ -37,7 +37,7 @@ def migrate() -> None:
     found = ground.prepared()
     own = postgres.operators_own(found)
     if own is None:
-        with ground.database(found):
+        with ground.database(found, quiet=False):
             typer.echo(say("La base de données est à jour.", "The database is up to date."))
         return
     applied = migrations.migrate(own.owner, note=note)
@@ -51,7 +51,7 @@ def worker() -> None:
 
     found = ground.prepared(quiet=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tracing(found), ground.database(found) as addresses:
+    with tracing(found), ground.database(found, quiet=False) as addresses:
         import asyncio
 
         try:

@@ -101,7 +101,7 @@ def _run(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
 
     from coccinelle.foundation.tracing import tracing
 
-    with tracing(settings), _importing(), ground.database(settings) as addresses:
+    with tracing(settings), _importing(), ground.database(settings, quiet=False) as addresses:
         from coccinelle.cli.server import run_server
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,0 +1,331 @@
+"""The commands of owners and operators: what they print, keep and refuse; never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coccinelle.cli.evaluate import summary
+from coccinelle.conversations import actions as conversations
+from coccinelle.conversations.model import Arrival, Limits
+from coccinelle.foundation import postgres
+from coccinelle.foundation.database import Database
+from coccinelle.foundation.embedded import EmbeddedPostgres
+from coccinelle.foundation.settings import Settings, environment_name
+from coccinelle.handoffs import actions as handoffs
+from coccinelle.knowledge import actions as knowledge
+from coccinelle.tenants import actions as tenants
+from tests.cli.conftest import Cli
+
+NEED_A_TENANT = [
+    ("chat",),
+    ("search", "x"),
+    ("ingest", "README.md"),
+    ("gaps", "list"),
+    ("handoffs", "list"),
+    ("handoffs", "close", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("keys", "create", "api", "--name", "x"),
+    ("keys", "list"),
+    ("keys", "revoke", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("tenants", "domain", "add", "x.example"),
+    ("eval", "routing", "{routing}"),
+]
+
+
+@pytest.fixture(scope="module")
+def shop(cli: Cli) -> Iterator[Cli]:
+    """An installation with two businesses, whose database stays up for the module."""
+    with EmbeddedPostgres(cli.data / "postgres"):
+        made = cli.run(
+            "tenants", "create", "rivoli", "--name", "Salon Rivoli", "--phone", "01 99 00 00 01"
+        )
+        assert made.returncode == 0, made.stderr
+        assert cli.run("tenants", "create", "nordlys", "--name", "Nordlys").returncode == 0
+        yield cli
+
+
+@pytest.fixture(scope="module")
+def routing_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("routing") / "set.jsonl"
+    file.write_text('{"text": "Bonjour", "expected": "escalate"}\n', encoding="utf-8")
+    return file
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("numpy", "psycopg", "fastapi", "pydantic", "structlog", "rich", "asyncio", "uvicorn")
+    program = f"import sys, coccinelle.cli.main\nprint([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=Cli(Path("/nowhere")).environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_speaks_french_and_english(cli: Cli) -> None:
+    assert "Traiter les tâches de fond." in cli.run("--help").stdout
+    assert "Run the background jobs." in cli.run("--help", LANG="en_US.UTF-8").stdout
+    assert "Traiter les tâches de fond." in cli.run("--help", LANG="C").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nothing",), ("serve", "--port", "0"), ("serve", "--port", "x"), ("keys", "create")],
+)
+def test_what_is_typed_wrongly_exits_2(cli: Cli, arguments: tuple[str, ...]) -> None:
+    done = cli.run(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_setting_is_named_and_its_value_is_not(cli: Cli) -> None:
+    done = cli.run("tenants", "list", COCCINELLE_LLM_KEYS="sk-secret")
+    assert done.returncode == 2
+    assert "COCCINELLE_LLM_KEYS" in done.stderr
+    assert "sk-secret" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(cli: Cli) -> None:
+    done = cli.run("tenants", "list", DATABASE_URL="postgresql://u:hidden@127.0.0.1:9/x")
+    assert done.returncode == 2
+    assert done.stderr.startswith("La base de données ne répond pas")
+    assert "hidden" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_settings_shows_every_knob_and_no_secret(cli: Cli) -> None:
+    shown = cli.run(
+        "settings",
+        COCCINELLE_LLM_API_KEY="sk-secret",
+        COCCINELLE_PASSAGES="4",
+        COCCINELLE_LOG_PII="1",
+    ).stdout
+    for field in Settings.model_fields:
+        assert f"{environment_name(field)}=" in shown
+    assert "sk-secret" not in shown
+    assert "COCCINELLE_LLM_API_KEY=********\n" in shown
+    assert "COCCINELLE_PASSAGES=4\n" in shown
+    assert "COCCINELLE_LOG_PII=true\n" in shown
+    assert "[≥ 1, ≤ 20]" in shown
+    assert "COCCINELLE_LOG_FORMAT=text  (défaut)" in shown
+    assert "[text, json]" in shown
+
+
+def test_migrating_again_changes_nothing(shop: Cli) -> None:
+    assert shop.run("migrate").returncode == 0
+    again = shop.run("migrate")
+    assert (again.returncode, again.stdout) == (0, "La base de données est à jour.\n")
+
+
+def test_tenants_are_listed_and_a_short_name_is_theirs_alone(shop: Cli) -> None:
+    lines = shop.run("tenants", "list").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["rivoli", "nordlys"]
+    taken = shop.run("tenants", "create", "rivoli", "--name", "Another")
+    assert taken.returncode == 1
+    assert len(taken.stderr.splitlines()) == 1
+    assert shop.run("tenants", "create", "Pas Bon", "--name", "x").returncode == 2
+
+
+def test_a_host_name_is_bound_to_one_tenant(shop: Cli) -> None:
+    bound = shop.run(
+        "tenants",
+        "domain",
+        "add",
+        "Chat.Rivoli.example:443",
+        "--tenant",
+        "rivoli",
+        "--origin",
+        "https://rivoli.example",
+    )
+    assert (bound.returncode, bound.stdout) == (0, "chat.rivoli.example\n")
+    add = ("tenants", "domain", "add", "chat.rivoli.example", "--tenant", "nordlys")
+    assert shop.run(*add).returncode == 1
+    bad = ("tenants", "domain", "add", "x.example", "--tenant", "rivoli", "--origin", "ftp://x")
+    assert shop.run(*bad).returncode == 2
+
+
+def test_a_key_is_shown_once_and_ends_when_it_is_revoked(shop: Cli) -> None:
+    made = shop.run("keys", "create", "api", "--name", "caisse", "--tenant", "rivoli")
+    secret = made.stdout.strip()
+    assert secret.startswith("ck_")
+    public = ("keys", "create", "public", "--name", "site", "--tenant", "rivoli")
+    assert shop.run(*public, "--origin", "https://rivoli.example").stdout.startswith("pk_")
+    listed = shop.run("keys", "list", "--tenant", "rivoli").stdout
+    assert secret not in listed
+    assert listed.count("active") == 2
+    key_id = next(line for line in listed.splitlines() if "caisse" in line).split("\t")[0]
+    foreign = shop.run("keys", "revoke", key_id, "--tenant", "nordlys")
+    assert foreign.returncode == 1
+    assert shop.run("keys", "revoke", key_id, "--tenant", "rivoli").returncode == 0
+    assert "révoquée" in shop.run("keys", "list", "--tenant", "rivoli").stdout
+    assert shop.run("keys", "list", "--tenant", "nordlys").stdout == ""
+    wrong = (
+        "keys",
+        "create",
+        "api",
+        "--name",
+        "x",
+        "--tenant",
+        "rivoli",
+        "--origin",
+        "https://x.fr",
+    )
+    assert shop.run(*wrong).returncode == 2
+
+
+@pytest.mark.parametrize("arguments", NEED_A_TENANT, ids=" ".join)
+def test_a_tenant_is_never_guessed(
+    shop: Cli, routing_file: Path, arguments: tuple[str, ...]
+) -> None:
+    typed = [word.format(routing=routing_file) for word in arguments]
+    without = shop.run(*typed)
+    assert without.returncode == 2
+    assert without.stderr.strip() == "Précisez --tenant : rivoli, nordlys."
+
+
+def test_a_tenant_that_does_not_exist_is_said_with_those_that_do(shop: Cli) -> None:
+    unknown = shop.run("keys", "list", "--tenant", "nobody")
+    assert unknown.returncode == 2
+    assert "« nobody »" in unknown.stderr
+    assert "rivoli, nordlys" in unknown.stderr
+
+
+def test_files_are_ingested_found_and_reported_one_by_one(shop: Cli, tmp_path: Path) -> None:
+    good, bad = tmp_path / "horaires.md", tmp_path / "photo.xyz"
+    good.write_text("# Horaires\n\nLe salon ouvre du mardi au samedi, de 9 h à 19 h.\n", "utf-8")
+    bad.write_bytes(b"\x00\x01\x02\x03")
+    missing = tmp_path / "absent.pdf"
+    done = shop.run("ingest", *map(str, (good, bad, missing)), "--tenant", "rivoli")
+    assert done.returncode == 1
+    states = {line.split("\t")[1]: line.split("\t")[0] for line in done.stdout.splitlines()}
+    assert states == {str(good): "ajouté", str(bad): "échec", str(missing): "échec"}
+    assert "1 ajoutés (1 passages), 0 déjà connus, 2 en échec." in done.stderr
+    again = shop.run("ingest", str(good), "--tenant", "rivoli")
+    assert again.returncode == 0
+    assert again.stdout.startswith("déjà connu")
+
+    found = shop.run("search", "À quelle heure ouvrez-vous le samedi ?", "--tenant", "rivoli")
+    assert found.returncode == 0
+    assert "mardi au samedi" in found.stdout
+    for figure in ("score", "dense", "bm25", "couverture", "réponse"):
+        assert figure in found.stdout
+    foreign = shop.run("search", "À quelle heure ouvrez-vous ?", "--tenant", "nordlys")
+    assert (foreign.returncode, foreign.stdout) == (0, "")
+
+
+def test_an_agent_that_does_not_exist_is_refused_before_anything_is_kept(
+    shop: Cli, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept.md"
+    file.write_text("# Rien\n\nUn texte.\n", "utf-8")
+    done = shop.run("ingest", str(file), "--tenant", "rivoli", "--agent", "nobody")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert shop.run("search", "texte", "--tenant", "rivoli", "--agent", "nobody").returncode == 2
+
+
+def test_a_tenant_without_agents_answers_nobody(shop: Cli) -> None:
+    done = shop.run("chat", "--tenant", "nordlys", said="Bonjour\n")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_gaps_and_handoffs_are_listed_as_text_that_cannot_move_the_cursor(shop: Cli) -> None:
+    server = EmbeddedPostgres(shop.data / "postgres")
+    with server:
+        db = Database(postgres.provision(server).login)
+        await db.open()
+        tenant = await tenants.find(db, "rivoli")
+        arrival = Arrival(tenant.id, "cli", "u", "c-1", "Je veux parler à quelqu'un")
+        await conversations.admit(db, arrival, Limits())
+        async with db.tenant(tenant.id) as tx:
+            await knowledge.record_gap(
+                tx, question="Vendez-vous \x1b[2Jdes\tbons ?", best_score=0.2
+            )
+            handoff_id = await handoffs.open(
+                tx,
+                conversation_id=arrival.conversation_uuid,
+                reason="a demandé une personne",
+                email="cliente@example.com",
+                note="rappeler\nle soir",
+            )
+        await db.close()
+        await listed(shop, str(handoff_id))
+
+
+async def listed(shop: Cli, handoff_id: str) -> None:
+    run = asyncio.to_thread
+    gaps = (await run(shop.run, "gaps", "list", "--tenant", "rivoli")).stdout
+    assert "Vendez-vous" in gaps
+    assert "\x1b" not in gaps
+    assert (await run(shop.run, "gaps", "list", "--tenant", "nordlys")).stdout == ""
+    shown = (await run(shop.run, "handoffs", "list", "--tenant", "rivoli")).stdout
+    assert shown.split("\t")[0] == handoff_id
+    assert "cliente@example.com" in shown
+    assert len(shown.splitlines()) == 1
+    close = ("handoffs", "close", handoff_id, "--tenant")
+    assert (await run(shop.run, *close, "nordlys")).returncode == 1
+    assert (await run(shop.run, *close, "rivoli")).returncode == 0
+    assert (await run(shop.run, "handoffs", "list", "--tenant", "rivoli")).stdout == ""
+    every = (await run(shop.run, "handoffs", "list", "--all", "--tenant", "rivoli")).stdout
+    assert "close" in every
+
+
+def test_the_demo_is_loaded_once_talks_and_is_measured(shop: Cli, tmp_path: Path) -> None:
+    loaded = shop.run("demo", "load")
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.splitlines() == [
+        "agence-des-copines\tchargée",
+        "garage-des-tilleuls\tchargée",
+    ]
+    assert "déjà là" in shop.run("demo", "load").stdout
+
+    agence = ("--tenant", "agence-des-copines")
+    said = shop.run("chat", *agence, said="Bonjour\nComment créer un lead magnet ?\n")
+    assert said.returncode == 0
+    assert "Audrey (" in said.stdout
+    assert "[1]" in said.stdout
+    assert "0.000000 €" in said.stdout
+    assert "retrieve" in said.stdout
+
+    file = tmp_path / "routing.jsonl"
+    lines = [
+        {"text": "Comment créer un tunnel de vente ?", "expected": "audrey"},
+        {"text": "Aide-moi à créer un reel viral", "expected": "carole"},
+        {"text": "Merci beaucoup !", "expected": "escalate"},
+    ]
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    measured = shop.run("eval", "routing", str(file), *agence)
+    assert measured.returncode == 0, measured.stderr
+    assert "exactitude 1.000 (3/3)" in measured.stdout
+
+
+def test_confusion_is_counted_by_who_should_have_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    pairs = [("a", "a"), ("a", "b"), ("a", "escalate"), ("escalate", "escalate"), ("escalate", "b")]
+    lines = summary(pairs).splitlines()
+    assert lines[2].split() == ["a", "1", "1", "1"]
+    assert lines[4].split() == ["escalate", "0", "1", "1"]
+    assert "exactitude 0.400 (2/5)" in lines
+    assert "mauvais agent 0.200 (1/5)" in lines
+    assert "précision escalade 0.500 (1/2)" in lines
+    assert "rappel escalade 0.500 (1/2)" in lines
+
+
+@pytest.mark.parametrize("content", ["", "not json\n", '{"text": "x"}\n'])
+def test_a_routing_set_that_is_none_is_refused(shop: Cli, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "set.jsonl"
+    file.write_text(content, encoding="utf-8")
+    assert shop.run("eval", "routing", str(file), "--tenant", "rivoli").returncode == 2
+    assert shop.run("eval", "retrieval", str(tmp_path / "nowhere")).returncode == 2
