@@ -350,8 +350,8 @@ def _add(
     answer: type[BaseModel],
     body: type[BaseModel] | None = None,
 ) -> None:
-    refused = (400, 404, 409, 413, 429) if body else (404,)
-    told = {status: _REFUSALS[status] for status in sorted({401, 403, 500, 503, *refused})}
+    refused = (404, 409, 413, 429) if body else (404,)
+    told = {status: _REFUSALS[status] for status in sorted({400, 401, 403, 500, 503, *refused})}
     described: dict[str, Any] = {"model": answer, "description": answer.__doc__}
     headers = [header("Authorization", "Bearer and an API key.", "Bearer ck_…")]
     if body:

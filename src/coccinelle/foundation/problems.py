@@ -182,7 +182,9 @@ def install(app: FastAPI, refusals: Refusals) -> None:
 
     def openapi() -> dict[str, Any]:
         schema = generate()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(_schemas())
+        _forget_the_frameworks_own(schema, schemas)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -243,6 +245,16 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _schemas() -> dict[str, Any]:
     schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "ProblemOut": schema}
+
+
+def _forget_the_frameworks_own(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Take out the shape in which the framework would refuse: no answer of ours has it."""
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
 
 
 _RETRY_AFTER = {

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
 
 from coccinelle.foundation.clock import elapsed_ms
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import FieldError, Forbidden
 from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.foundation.ids import AgentId, SourceId
+from coccinelle.foundation.problems import documented
 from coccinelle.knowledge import actions, store
 from coccinelle.knowledge.api_model import (
     AddedSource,
@@ -42,18 +43,26 @@ MAX_FILES = 100
 DEFAULT_THRESHOLD = 0.30
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
-Limit = Annotated[int, Query(ge=1, le=200, description="Items in the answer, at most.")]
-Cursor = Annotated[
-    UUID | None, Query(description="`next_cursor` of the answer before; none: the first items.")
+AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e11"
+Limit = Annotated[
+    int, Query(ge=1, le=200, description="Items in the answer, at most.", examples=[50])
 ]
+Cursor = Annotated[
+    UUID | None,
+    Query(
+        description="`next_cursor` of the answer before; none: the first items.", examples=[AN_ID]
+    ),
+]
+SourceInPath = Annotated[UUID, Path(description="The source.", examples=[AN_ID])]
 
-_PROBLEMS = {
+_PROBLEMS: dict[int | str, str] = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `knowledge` (`scope_missing`).",
     404: "There is no such source, or it is another business's (`source_not_found`).",
     409: "The source is being deleted at this very moment (`conflict`).",
     413: "More bytes than are accepted (`too_large`).",
     422: "Something in the request cannot be accepted; `errors` names the fields.",
+    500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer; `Retry-After` says when to ask again.",
 }
 
@@ -86,6 +95,7 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         "/sources",
         status_code=201,
         summary="Add a page, a site, a text, or questions and answers",
+        response_description="The source is kept.",
         responses={
             **_problems(409, 413, 422),
             200: {
@@ -111,6 +121,7 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         "/sources/upload",
         status_code=201,
         summary="Add files",
+        response_description="The files are kept; those that were there already are marked.",
         responses={
             **_problems(409, 413, 422),
             200: {"model": AddedSources, "description": "The business has all of them already."},
@@ -126,11 +137,15 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
                 min_length=1,
                 max_length=MAX_FILES,
                 description="PDF, DOCX, XLSX, XLS, CSV, HTML, Markdown, text, PNG or JPEG.",
+                examples=[["tarifs.pdf"]],
             ),
         ],
         agents: Annotated[
             list[str] | None,
-            Form(description="Keys of the agents that may use them; none: all agents."),
+            Form(
+                description="Keys of the agents that may use them; none: all agents.",
+                examples=[["audrey"]],
+            ),
         ] = None,
     ) -> AddedSources:
         """All of the files are kept, each a source of its own, or none; a worker reads them.
@@ -149,7 +164,12 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
             ]
         )
 
-    @api.get("/sources", summary="List sources", responses=_problems(422))
+    @api.get(
+        "/sources",
+        summary="List sources",
+        response_description="Some of the sources.",
+        responses=_problems(422),
+    )
     async def list_sources(
         who: Who, locale: Language, limit: Limit = 50, cursor: Cursor = None
     ) -> SourcePage:
@@ -159,14 +179,26 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
             found, following = await actions.listed(tx, limit=limit, before=before)
         return SourcePage(items=[source_body(one, locale) for one in found], next_cursor=following)
 
-    @api.get("/sources/{source_id}", summary="See a source", responses=_problems(404, 422))
-    async def get_source(who: Who, locale: Language, source_id: UUID) -> SourceBody:
+    @api.get(
+        "/sources/{source_id}",
+        summary="See a source",
+        response_description="The source.",
+        responses=_problems(404, 422),
+    )
+    async def get_source(who: Who, locale: Language, source_id: SourceInPath) -> SourceBody:
         """How far its ingestion is, or why it failed."""
         async with services.db.tenant(who.tenant_id) as tx:
             return source_body(await actions.get(tx, SourceId(source_id)), locale)
 
-    @api.patch("/sources/{source_id}", summary="Tag a source", responses=_problems(404, 422))
-    async def tag_source(who: Who, locale: Language, source_id: UUID, body: TagsBody) -> SourceBody:
+    @api.patch(
+        "/sources/{source_id}",
+        summary="Tag a source",
+        response_description="The source as it is tagged now.",
+        responses=_problems(404, 413, 422),
+    )
+    async def tag_source(
+        who: Who, locale: Language, source_id: SourceInPath, body: TagsBody
+    ) -> SourceBody:
         """Say which agents may use it, from their next answer on."""
         async with services.db.tenant(who.tenant_id) as tx:
             found = await actions.retag(tx, SourceId(source_id), agents=body.agents)
@@ -176,9 +208,10 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         "/sources/{source_id}",
         status_code=204,
         summary="Delete a source",
+        response_description="It is gone.",
         responses=_problems(404, 422),
     )
-    async def delete_source(who: Who, source_id: UUID) -> None:
+    async def delete_source(who: Who, source_id: SourceInPath) -> None:
         """And all that was learnt from it."""
         async with services.db.tenant(who.tenant_id) as tx:
             await actions.remove(tx, SourceId(source_id))
@@ -186,16 +219,22 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
     @api.get(
         "/sources/{source_id}/documents",
         summary="List the documents of a source",
+        response_description="Some of its documents.",
         responses=_problems(404, 422),
     )
     async def list_documents(
         who: Who,
         locale: Language,
-        source_id: UUID,
+        source_id: SourceInPath,
         limit: Limit = 50,
         cursor: Annotated[
             int,
-            Query(ge=-1, le=2**31 - 1, description="`next_cursor` of the answer before."),
+            Query(
+                ge=-1,
+                le=2**31 - 1,
+                description="`next_cursor` of the answer before.",
+                examples=[49],
+            ),
         ] = -1,
     ) -> DocumentPage:
         """What it answers from now: a file, or the pages of a site; a bad one says why."""
@@ -211,9 +250,10 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         "/sources/{source_id}/reingest",
         status_code=202,
         summary="Read a source anew",
+        response_description="It will be read.",
         responses=_problems(404, 422),
     )
-    async def reingest(who: Who, locale: Language, source_id: UUID) -> SourceBody:
+    async def reingest(who: Who, locale: Language, source_id: SourceInPath) -> SourceBody:
         """What it says now goes on answering until the new version is whole."""
         async with services.db.tenant(who.tenant_id) as tx:
             return source_body(await actions.reingest(tx, SourceId(source_id)), locale)
@@ -225,7 +265,12 @@ def _knowledge_routes(services: KnowledgeServices, caller: Authenticate) -> APIR
     Who = Annotated[Caller, Depends(_permitted(caller))]  # noqa: N806
     api = APIRouter()
 
-    @api.post("/knowledge/search", summary="Test the search", responses=_problems(413, 422))
+    @api.post(
+        "/knowledge/search",
+        summary="Test the search",
+        response_description="What the search found.",
+        responses=_problems(413, 422),
+    )
     async def test_search(who: Who, body: SearchBody) -> Passages:
         """The passages that an answer to `question` would be made from, with every score.
 
@@ -248,7 +293,10 @@ def _knowledge_routes(services: KnowledgeServices, caller: Authenticate) -> APIR
         return _passages(found, known, began, by_words_only=vector is None)
 
     @api.get(
-        "/knowledge/gaps", summary="List questions without an answer", responses=_problems(422)
+        "/knowledge/gaps",
+        summary="List questions without an answer",
+        response_description="Some of the gaps.",
+        responses=_problems(422),
     )
     async def list_gaps(who: Who, limit: Limit = 50, cursor: Cursor = None) -> GapPage:
         """The latest asked first."""
@@ -271,13 +319,8 @@ def _permitted(caller: Authenticate) -> Authenticate:
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return {
-        status: {
-            "description": _PROBLEMS[status],
-            "content": {"application/problem+json": {"schema": {"type": "object"}}},
-        }
-        for status in sorted({401, 403, 503, *statuses})
-    }
+    told = documented(*sorted({401, 403, 500, 503, *statuses}))
+    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
 
 
 async def _uploaded(file: UploadFile) -> NewSource:
