@@ -30,8 +30,11 @@ from coccinelle.knowledge import store as knowledge
 from coccinelle.knowledge.indexing import IndexedChunk, IndexedDocument, replace_source
 from coccinelle.knowledge.model import text_source
 from coccinelle.providers.embeddings.model import Embedder
+from coccinelle.providers.embeddings.openai_compatible import OpenAICompatibleEmbedder
 from coccinelle.providers.language.model import LanguageModel
+from coccinelle.providers.model import Endpoint
 from coccinelle.providers.rerank.model import Reranker
+from coccinelle.providers.wire import Wire
 from coccinelle.tenants import actions as tenants
 
 EMAILS = "Comment automatiser mes emails de bienvenue ?"
@@ -194,6 +197,13 @@ async def learn(
             embedding_model=embedder.model,
             generation=1,
         )
+
+
+def embedder_of(wire: Wire, base_url: str) -> Embedder:
+    """Vectors of a server on loopback, under the name that a house gives them."""
+    return OpenAICompatibleEmbedder(
+        wire, Endpoint(base_url, name="127.0.0.1"), "text-embedding-3-small"
+    )
 
 
 def quoting(agent: Agent) -> LanguageModel | None:

@@ -63,8 +63,8 @@ def passage(text: str, *, kind: str = "text", score: float = 1.0, **more: object
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def quoted(*passages: Passage) -> list[str]:
-    return [p.text for p in extractive.quoted(passages)]
+def quoted(*passages: Passage, question: str = "") -> list[str]:
+    return [p.text for p in extractive.quoted(question, passages)]
 
 
 def test_texts_that_are_nearly_as_good_are_quoted_together_and_no_others() -> None:
@@ -75,9 +75,32 @@ def test_texts_that_are_nearly_as_good_are_quoted_together_and_no_others() -> No
 
 def test_an_entry_of_questions_stands_alone_and_a_row_without_its_neighbours() -> None:
     assert quoted(passage("a", kind="qa"), passage("b", kind="qa")) == ["a"]
-    rows = [passage("a", kind="table_row"), passage("b", kind="table_row", score=0.96)]
-    assert quoted(*rows) == ["a"]
-    assert quoted(passage("a", kind="table_row"), passage("t"), rows[0]) == ["a", "a"]
+
+
+def row(name: str, price: str, *, coverage: float = 1.0) -> Passage:
+    return passage(f"Prestation : {name} ; Prix : {price}", kind="table_row", coverage=coverage)
+
+
+def test_the_line_whose_name_says_nothing_more_is_quoted_and_not_its_neighbour() -> None:
+    longer, exact = (
+        row("Mise en place Kajabi et pipeline", "1 490 €"),
+        row("Mise en place Kajabi", "890 €"),
+    )
+
+    asked = "Combien coûte la mise en place de Kajabi ?"
+    assert quoted(longer, exact, passage("texte"), question=asked) == [exact.text]
+
+
+def test_a_line_that_lacks_a_word_of_the_question_is_not_quoted() -> None:
+    diesel, petrol = row("Vidange diesel", "89 €"), row("Vidange essence", "79 €", coverage=0.7)
+
+    assert quoted(diesel, petrol, question="vidange diesel") == [diesel.text]
+
+
+def test_lines_that_fit_alike_are_quoted_together() -> None:
+    one, other = row("Vidange", "89 €"), row("Vidange", "107 €")
+
+    assert quoted(one, other, question="prix vidange") == [one.text, other.text]
 
 
 def test_a_quote_stands_under_its_title_or_question() -> None:

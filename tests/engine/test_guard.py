@@ -89,6 +89,7 @@ def test_what_a_cited_passage_or_a_fact_says_may_be_said(sentence: str) -> None:
         "Voyez http://203.0.113.7/x.",
         "Voyez 203.0.113.7:8080/x.",
         "Voyez <img src=//evil.example/p.png>.",
+        "Voyez <b>ceci</b>.",
         "Voyez ｅｖｉｌ．ｅｘａｍｐｌｅ.",
         "Voyez evil\u200b.example.",
         "Demandez Martin [4].",

@@ -28,6 +28,8 @@ _ADDRESS = re.compile(
     r"|\b[\w-]{2,}(?:\.[\w-]+)*\.[a-z][a-z-]{1,23}\b(?::\d+)?(?:[/?#][^\s<>()\[\]\"'»]*)?"
     r"|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)(?::\d+)?(?:/[^\s<>()\[\]\"'»]*)?"
 )
+# Passages are shown with other brackets: markup in an answer has come from nowhere good.
+_MARKUP = re.compile(r"<[a-z!/?]", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\d,.])(?:\+|00)?\d(?:[ .\u00a0\u202f-]?\d){8,13}(?!\d)")
 _PAIRS = re.compile(r"(?<![\d,.])0[1-9]([ .\u00a0\u202f-]?)\d\d(?:\1\d\d){3}(?!\d)")
 _NUMBER = r"\d+(?:[ .\u00a0\u202f]\d{3})*(?:[.,]\d+)?"
@@ -170,6 +172,8 @@ class Guard:
 
     def _is_supported(self, sentence: str, plain: str) -> bool:
         """A sentence that cites is held to what it cites; another to all that was cited so far."""
+        if _MARKUP.search(plain):
+            return False
         allowed = self._known
         for number in self._cited_by(sentence) or self.cited:
             allowed = allowed | self._passages[number - 1]
