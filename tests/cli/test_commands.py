@@ -323,6 +323,29 @@ def test_confusion_is_counted_by_who_should_have_answered(
     assert "rappel escalade 0.500 (1/2)" in lines
 
 
+def test_search_is_measured_on_a_folder_and_leaves_nothing(shop: Cli, tmp_path: Path) -> None:
+    documents = {
+        "1": ("Retours", "Un article se retourne sous 30 jours."),
+        "2": ("Café", "Arabica."),
+    }
+    rows = [{"_id": k, "title": title, "text": text} for k, (title, text) in documents.items()]
+    write_lines(tmp_path / "corpus.jsonl", rows)
+    write_lines(
+        tmp_path / "queries.jsonl", [{"_id": "q", "text": "Comment retourner un article ?"}]
+    )
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\t1\t1\n", encoding="utf-8")
+    before = shop.run("tenants", "list").stdout
+    done = shop.run("eval", "retrieval", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "nDCG@10" in done.stdout
+    assert "| 1.000 |" in done.stdout
+    assert shop.run("tenants", "list").stdout == before
+
+
+def write_lines(file: Path, rows: list[dict[str, str]]) -> None:
+    file.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+
+
 @pytest.mark.parametrize("content", ["", "not json\n", '{"text": "x"}\n'])
 def test_a_routing_set_that_is_none_is_refused(shop: Cli, tmp_path: Path, content: str) -> None:
     file = tmp_path / "set.jsonl"

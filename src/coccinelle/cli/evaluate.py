@@ -58,7 +58,7 @@ def retrieval(
                 cache=cache,
                 reranker=house.reranker,
             )
-        return str(report)
+        return report.table()
 
     typer.echo(ground.with_house(work))
 

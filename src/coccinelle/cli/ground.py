@@ -137,4 +137,5 @@ async def chosen(db: Database, slug: str | None) -> Listed:
     )
 
 
+LIMIT_HELP = say("Combien, au plus.", "How many, at most.")
 TENANT_HELP = say("Nom court de l'entreprise.", "Short name of the tenant.")

@@ -31,7 +31,7 @@ def list_handoffs(
     everything: Annotated[
         bool, typer.Option("--all", help=say("Aussi les demandes closes.", "Closed ones, too."))
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=500, help=ground.LIMIT_HELP)] = 50,
 ) -> None:
     """One a line: id, when, state, how to reach the customer, why."""
 

@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
     )
 )
 def create(
-    kind: Annotated[Literal["api", "public"], typer.Argument(help="api, public")],
+    kind: Annotated[
+        Literal["api", "public"], typer.Argument(help=say("api ou public.", "api or public."))
+    ],
     name: Annotated[str, typer.Option(help=say("À quoi elle sert.", "What it is for."))],
     tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
     origin: Annotated[

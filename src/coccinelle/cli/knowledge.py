@@ -49,7 +49,11 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     targets: Annotated[
-        list[str], typer.Argument(metavar="PATH|URL...", help=say("Quoi.", "What."))
+        list[str],
+        typer.Argument(
+            metavar="PATH|URL...",
+            help=say("Fichiers, dossiers, adresses.", "Files, folders, addresses."),
+        ),
     ],
     tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
     agent: Annotated[
@@ -117,7 +121,7 @@ def search(
         str | None,
         typer.Option(help=say("Ce que voit cet agent ; aucun : tout.", "As this agent sees it.")),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=50)] = 6,
+    limit: Annotated[int, typer.Option(min=1, max=50, help=ground.LIMIT_HELP)] = 6,
 ) -> None:
     """Passages, best first; those below the tenant's threshold would not be answered from."""
 
@@ -178,7 +182,7 @@ def _figure(value: float | None) -> str:
 @gaps.command("list", help=say("Lister, récentes d'abord.", "List, the latest first."))
 def list_gaps(
     tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=500, help=ground.LIMIT_HELP)] = 50,
 ) -> None:
     """One a line: when last, how often, best score, question."""
 

@@ -37,7 +37,9 @@ def serve(
     host: Annotated[
         str, typer.Option(help=say("Adresse d'écoute.", "Address to listen on."))
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help=say("Port d'écoute.", "Port to listen on."))
+    ] = 8000,
     demo: Annotated[
         bool,
         typer.Option(

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import anyio
 import structlog
 
+from coccinelle.foundation import metrics
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, Invalid, NotFound, Unavailable
 from coccinelle.foundation.ids import SourceId, TenantId
@@ -157,6 +158,7 @@ async def _switch(run: Run, drafts: Sequence[Draft], documents: Sequence[Indexed
         await _explain_failures(tx, run.source_id, drafts)
         await store.delete_pages(tx, run.source_id)
         await embedding.prune(tx, model)
+    metrics.INGESTED_CHUNKS.inc(sum(len(document.chunks) for document in documents))
 
 
 async def _explain_failures(tx: TenantTx, source_id: SourceId, drafts: Sequence[Draft]) -> None:
