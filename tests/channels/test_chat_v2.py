@@ -313,9 +313,8 @@ class TestVisitorToken:
     async def test_history_comes_in_pages(
         self, client: httpx2.AsyncClient, post: Post, shop: Shop
     ) -> None:
-        for number in range(3):
-            answer = await post(message=f"Question {number}")
-        token = answer.headers["x-visitor-token"]
+        answers = [await post(message=f"Question {number}") for number in range(3)]
+        token = answers[0].headers["x-visitor-token"]
         texts, cursor = [], ""
         while cursor is not None:
             more = f"&limit=4&cursor={cursor}" if cursor else "&limit=4"
@@ -407,6 +406,22 @@ class TestVisitorToken:
         assert without.headers["access-control-allow-origin"] == PAGE
         assert other.status_code == 401
         assert sent_again.json()["turn_id"] == first.json()["turn_id"]
+
+    async def test_to_know_the_ids_of_a_conversation_is_not_enough_to_get_it(
+        self, post: Post
+    ) -> None:
+        first = await post(message_id="m1")
+        guessed = await post(message_id="m2")
+        sent_again = await post(message_id="m1")
+        shown = {"X-Visitor-Token": first.headers["x-visitor-token"]}
+        renewed = await post(headers=shown)
+        stale = await post(headers={"X-Visitor-Token": "stale"})
+
+        assert (guessed.status_code, stale.status_code) == (200, 200)
+        assert "x-visitor-token" not in guessed.headers
+        assert "x-visitor-token" not in stale.headers
+        assert sent_again.headers["x-visitor-token"]
+        assert renewed.headers["x-visitor-token"]
 
     async def test_clients_found_by_host_name_need_none_to_post(self, post: Post) -> None:
         assert [(await post()).status_code for _ in range(3)] == [200, 200, 200]

@@ -126,7 +126,7 @@ class ChatV2:
         async with self._bodies.rejecting(caller.tenant_id, address):
             body = await self._message(request)
             key = body.message_id or idempotency_key(request)
-        await self._check_may_post(request, caller, body, key)
+        is_visitor = await self._is_visitor(request, caller, body, key)
         turn = await self._engine.start(
             Inbound(
                 tenant_id=caller.tenant_id,
@@ -138,7 +138,8 @@ class ChatV2:
                 address=address,
             )
         )
-        self._give_token(request, self._visitor(request, caller, body))
+        if is_visitor:
+            self._give_token(request, self._visitor(request, caller, body))
         if "text/event-stream" in request.headers.get("accept", ""):
             return EventStream(self._stream(request, turn))
         return _json(answer_of(await attended(request, turn.result())))
@@ -236,28 +237,34 @@ class ChatV2:
             raise Invalid(errors=(FieldError("message", "too_long", values),))
         return body
 
-    async def _check_may_post(
+    async def _is_visitor(
         self, request: Request, caller: Caller, body: ChatIn, key: str | None
-    ) -> None:
-        """A page that uses a public key goes on with a conversation only with its token.
+    ) -> bool:
+        """Whether the sender may have the conversation's token: who opens it, or shows its token.
 
-        A message that is sent again needs none: its first answer, and the token with it, may have
-        been lost on the way.
+        So may who sends a message again: its first answer, and the token with it, may have been
+        lost on the way. To know the ids of a conversation is not enough to read it.
+
+        Raises:
+            Unauthenticated: a page that uses a public key goes on with a conversation of others.
         """
-        if caller.via != "public_key":
-            return
-        if request.headers.get(HEADER):
-            visitor = self._known_visitor(request, caller, body.conversation_id)
-            if visitor.user_id != body.user_id:
-                raise Unauthenticated("visitor_token_invalid")
-            return
+        if caller.is_program or self._shows_token(request, caller, body):
+            return True
         async with self._db.tenant(caller.tenant_id) as tx:
-            is_known = await store.conversation_exists(tx, external_id=body.conversation_id)
-            is_again = is_known and await store.message_is_known(
+            is_new = not await store.conversation_exists(tx, external_id=body.conversation_id)
+            is_again = not is_new and await store.message_is_known(
                 tx, external_id=body.conversation_id, user_id=body.user_id, message_key=key
             )
-        if is_known and not is_again:
-            raise Unauthenticated("visitor_token_required")
+        if caller.via == "public_key" and not (is_new or is_again):
+            shown = bool(request.headers.get(HEADER))
+            raise Unauthenticated("visitor_token_invalid" if shown else "visitor_token_required")
+        return is_new or is_again
+
+    def _shows_token(self, request: Request, caller: Caller, body: ChatIn) -> bool:
+        try:
+            return self._token(request, caller) == self._visitor(request, caller, body)
+        except Unauthenticated:
+            return False
 
     def _visitor(self, request: Request, caller: Caller, body: ChatIn) -> Visitor:
         page = self._callers.page_of(request)
