@@ -6,15 +6,14 @@ import re
 
 # Words of a question that say nothing of its subject and that PostgreSQL's French stop list lacks.
 _ASKING = """
-    alors ai ait aller ant arrive arriver auprès aussi avant avez avoir avons bien bonjour
-    bonsoir ça car ceci cela celle celles celui cet cette ceux chez combien comme comment
-    concernant coucou donc dois doit doivent devons devez dont dire dites est etc être excusez
-    faire fais faisons fait faites faudra faudrait faut hello hep ici jusque juste les leurs
-    lequel laquelle lesquels lesquelles lors lorsque madame merci monsieur ni non où oui peut
+    alors ai ant aussi avez avoir avons bonjour bonsoir ça ceci cela celle celles celui cet
+    cette ceux chez combien comme comment coucou donc dois doit doivent devons devez dont dire
+    dites est être excusez faire fais faisons fait faites faudra faudrait faut hello jusque
+    les leurs lequel laquelle lesquels lesquelles lorsque madame merci monsieur ni où peut
     peuvent peux plait plaît possible pourquoi pourrais pourrait pourriez pouvez pouvoir
     pouvons presque puis puisque quand quel quelle quelles quels quelque quelques quid quoi
     salut savoir selon si sinon svp stp tous tout toute toutes très va vais voici voilà
-    voudrais voulez vouloir veut veux vers
+    voudrais voulez vouloir veut veux
 """
 _ASKING_WORD = re.compile(
     r"(?<![\w])(?:" + "|".join(sorted(set(_ASKING.split()), key=len, reverse=True)) + r")(?![\w])",
