@@ -78,6 +78,14 @@ async def drop_jobs(addresses: postgres.Addresses) -> None:
         await owner.execute("DELETE FROM procrastinate_jobs")
 
 
+async def count_jobs(addresses: postgres.Addresses) -> int:
+    async with await psycopg.AsyncConnection.connect(addresses.owner) as owner:
+        cursor = await owner.execute("SELECT count(*) FROM procrastinate.procrastinate_jobs")
+        row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 async def said(db: Database, tenant_id: TenantId, text: str) -> ConversationId:
     name = uuid4().hex
     arrival = Arrival(tenant_id, "chat_v2", f"u-{name}", f"c-{name}", text)
@@ -211,6 +219,18 @@ class TestMail:
         assert "E-mail : lea@example.com" in mail.text
         assert "Client : Je voudrais parler à quelqu'un" in mail.text
         assert "Assistant : Une personne vous répondra." in mail.text
+
+    async def test_nothing_new_queues_nothing(
+        self,
+        db: Database,
+        addresses: postgres.Addresses,
+        shop: TenantId,
+        conversation: ConversationId,
+    ) -> None:
+        for _ in range(3):
+            await opened(db, shop, conversation, email="lea@example.com")
+
+        assert await count_jobs(addresses) == 1
 
     async def test_an_undone_change_mails_nothing(
         self,
