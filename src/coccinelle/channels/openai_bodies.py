@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from coccinelle.channels.chat_v2_bodies import MAX_ID_CHARS, SourceOut
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
+
+
+def _not_boolean(value: object) -> object:
+    """JSON's true is not the number 1, whatever Python thinks."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("not_one_of", "not a number", {"expected": "1"})
+    return value
+
+
+One = Annotated[Literal[1], BeforeValidator(_not_boolean)]
 
 
 class PartIn(BaseModel):
@@ -36,7 +47,7 @@ class MessageIn(BaseModel):
 class StreamOptionsIn(BaseModel):
     """How to stream."""
 
-    include_usage: bool = Field(False, description="End with the usage.", examples=[True])
+    include_usage: StrictBool = Field(False, description="End with the usage.", examples=[True])
 
 
 class MetadataIn(BaseModel):
@@ -59,7 +70,7 @@ class CompletionIn(BaseModel):
         description="The last user message is the turn; earlier ones are context, and not kept.",
         examples=[[{"role": "user", "content": "Comment automatiser mes emails ?"}]],
     )
-    stream: bool | None = Field(
+    stream: StrictBool | None = Field(
         None, description="Send the answer as it is written.", examples=[True]
     )
     stream_options: StreamOptionsIn | None = Field(
@@ -69,7 +80,7 @@ class CompletionIn(BaseModel):
     metadata: MetadataIn | None = Field(
         None, description="What the client adds.", examples=[{"conversation_id": "c-7"}]
     )
-    n: Literal[1] | None = Field(None, description="One answer at a time.", examples=[1])
+    n: One | None = Field(None, description="One answer at a time.", examples=[1])
 
 
 class AnswerOut(BaseModel):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from coccinelle.foundation.errors import FieldError, Invalid
@@ -139,7 +139,7 @@ class SearchBody(Body):
         description="Key of the agent whose passages are searched; none: those of all.",
         examples=["audrey"],
     )
-    limit: int = Field(10, ge=1, le=50, description="Passages, at most.", examples=[10])
+    limit: StrictInt = Field(10, ge=1, le=50, description="Passages, at most.", examples=[10])
 
 
 class Failure(BaseModel):
