@@ -126,7 +126,7 @@ def test_no_word_is_said_that_neither_a_passage_nor_the_lead_in_has(
 ) -> None:
     passages = [passage(text, kind=kind, score=score) for text, kind, score in parts]
     said = Said()
-    text = "".join(piece.text for piece in quote(AGENT, passages, said))
+    text = "".join(piece.text for piece in quote("une question", AGENT, passages, said))
     known = " ".join([AUDREY.composer_intro, *(f"{p.title} {p.text}" for p in said.cited)])
 
     assert set(re.findall(r"\w+", text)) <= set(re.findall(r"\w+", known))

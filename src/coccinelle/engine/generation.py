@@ -43,9 +43,9 @@ class Said:
     has_answer: bool = True
 
 
-def quote(agent: Agent, passages: Sequence[Passage], said: Said) -> list[Say]:
+def quote(question: str, agent: Agent, passages: Sequence[Passage], said: Said) -> list[Say]:
     """The answer without a model."""
-    quotes = extractive.quoted(passages)
+    quotes = extractive.quoted(question, passages)
     said.cited = quotes
     first, *more = extractive.compose(agent, quotes).split("\n\n")
     return [Say(first), *(Say(f"\n\n{text}") for text in more)]

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Context, Message
 from coccinelle.engine import cues, routing
@@ -178,7 +180,7 @@ class Orchestrator:
     async def _search(
         self, view: View, question: str, vectors: list[Vectors] | None
     ) -> dict[AgentId, list[Passage]]:
-        vector = vectors[1] if vectors and view.has_comparable_vectors else None
+        vector = _asked(vectors) if vectors and view.has_comparable_vectors else None
         async with self._db.tenant(view.tenant.id) as tx:
             return await knowledge.search_agents(
                 tx,
@@ -373,6 +375,14 @@ def _was_offered_a_person(context: Context) -> bool:
         last is not None and last.author == "agent" and any(s in last.text for s in unverified)
     )
     return context.last_outcome == "escalated" or in_part
+
+
+def _asked(vectors: list[Vectors]) -> Vectors:
+    """Where to search: half the message alone, so that "Et pour un webinaire ?" leads away from
+    what came before, and half the search question that holds both."""
+    both = vectors[0] + vectors[1]
+    halfway: Vectors = both / max(float(np.linalg.norm(both)), 1e-12)
+    return halfway
 
 
 def _wants_model_question(text: str, route: Route) -> bool:

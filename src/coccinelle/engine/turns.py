@@ -331,7 +331,8 @@ class Engine:
         said = Said()
         model = self._answer_model(agent)
         if model is None:
-            for piece in generation.quote(agent, decision.passages, said):
+            asked = turn.draft.search_question or turn.inbound.text
+            for piece in generation.quote(asked, agent, decision.passages, said):
                 turn.say(piece.text)
         else:
             history = turn.inbound.context or turn.context.history
