@@ -45,7 +45,7 @@ async def open_or_update(
     return await tx.one(
         OpenRow,
         "WITH before AS (SELECT email, phone, note FROM handoffs WHERE tenant_id = %(tenant)s"
-        "   AND conversation_id = %(conversation)s AND closed_at IS NULL FOR UPDATE),"
+        "   AND conversation_id = %(conversation)s AND closed_at IS NULL),"
         " written AS (INSERT INTO handoffs AS h (id, tenant_id, conversation_id, reason, email,"
         "   phone, note) VALUES (%(id)s, %(tenant)s, %(conversation)s, %(reason)s, %(email)s,"
         "   %(phone)s, %(note)s)"
