@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -99,8 +100,6 @@ async def test_a_message_whose_turn_died_is_answered_when_it_comes_again(
 async def test_many_who_send_a_dead_message_again_get_one_answer(
     db: Database, businesses: tuple[TenantId, TenantId]
 ) -> None:
-    import asyncio
-
     conversation, user = fresh(), fresh("u")
     dead = await admitted(db, businesses[0], conversation, user=user, message_key="m-1")
     await die(db, businesses[0], dead)
@@ -143,6 +142,22 @@ async def test_a_turn_that_is_renewed_is_not_ended(
     await sweep(db)
 
     assert await state(db, businesses[0], turn) == "answering"
+
+
+async def test_a_dead_turn_is_taken_up_again_by_one_alone(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    turn = await admitted(db, businesses[0], fresh())
+    async with db.tenant(businesses[0]) as tx:
+        assert await conversations.reopen(tx, turn.turn_id, LIMITS) is None
+    await die(db, businesses[0], turn)
+    await sweep(db)
+    async with db.tenant(businesses[0]) as tx:
+        taken = await conversations.reopen(tx, turn.turn_id, LIMITS)
+        assert await conversations.reopen(tx, turn.turn_id, LIMITS) is None
+
+    assert taken is not None
+    assert (taken.seq, taken.conversation_id) == (turn.seq, turn.conversation_id)
 
 
 async def test_a_turn_of_one_tenant_is_not_anothers_to_end(

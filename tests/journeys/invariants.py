@@ -53,10 +53,6 @@ _I3 = {
         GROUP BY conversation_id HAVING count(*) > 1""",
     "places that are not those of a question and its answer": """
         SELECT id FROM messages WHERE (author = 'customer') <> (seq % 2 = 1)""",
-    "a message that arrived before one of a lower place": """
-        SELECT id FROM (SELECT id, accepted_at, lag(accepted_at) OVER
-            (PARTITION BY conversation_id ORDER BY seq) AS before FROM turns) t
-        WHERE accepted_at < before""",
 }
 _PARENTS = (
     ("conversations", "customer_id", "customers"),

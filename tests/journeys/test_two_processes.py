@@ -9,9 +9,11 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 
 from coccinelle.conversations.jobs import sweep
@@ -20,6 +22,7 @@ from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import TenantId
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.providers.wire import Wire
+from coccinelle.tenants import actions as tenants
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.engine.setting import EMAILS, embedder_of, fresh, rows
@@ -129,7 +132,7 @@ async def test_a_message_whose_process_is_killed_while_it_answers_is_answered_by
     assert await violations(db, tenant) == []
 
 
-@pytest.mark.parametrize("kind", ["question", "person", "gap"])
+@pytest.mark.parametrize("kind", ["question", "person"])
 async def test_killed_at_every_moment_of_a_turn_nothing_acknowledged_is_lost(
     db: Database, addresses: Addresses, kind: str
 ) -> None:
@@ -148,7 +151,7 @@ async def test_killed_at_every_moment_of_a_turn_nothing_acknowledged_is_lost(
     assert len(started) >= 10
     await asyncio.sleep(1.2)
 
-    if kind != "gap":
+    if kind == "question":
         await sweep(db)
         open_ones = "SELECT id FROM turns WHERE state IN ('accepted', 'answering')"
         assert await rows(db, tenant, open_ones) == []
@@ -169,6 +172,95 @@ async def test_killed_at_every_moment_of_a_turn_nothing_acknowledged_is_lost(
     if kind == "person":
         handoffs = await rows(db, tenant, "SELECT conversation_id FROM handoffs")
         assert len(handoffs) == lived["lived"]
+
+
+@asynccontextmanager
+async def servers(
+    addresses: Addresses, llm: ScriptedLLM, data: Path
+) -> AsyncIterator[list[tuple[asyncio.subprocess.Process, str]]]:
+    """Two server processes on one database, and where each answers."""
+    to = [addresses.login, str(data), llm.base_url]
+    async with process("serve", *to) as one, process("serve", *to) as two:
+        yield [(one, await _address(one)), (two, await _address(two))]
+
+
+async def _address(serving: asyncio.subprocess.Process) -> str:
+    assert serving.stdout is not None
+    while not (line := (await serving.stdout.readline()).decode().strip()).startswith("http"):
+        assert line or serving.returncode is None
+    return line
+
+
+async def key_of(db: Database, tenant: TenantId) -> dict[str, str]:
+    async with db.tenant(tenant) as tx:
+        made = await tenants.create_api_key(tx, name="journey")
+    return {"Authorization": f"Bearer {made.secret}"}
+
+
+async def test_over_http_two_servers_are_one_business(
+    db: Database, addresses: Addresses, llm: ScriptedLLM, tmp_path: Path
+) -> None:
+    tenant = await business(db, llm)
+    headers = await key_of(db, tenant)
+    async with (
+        servers(addresses, llm, tmp_path) as both,
+        httpx2.AsyncClient(timeout=30, headers=headers) as client,
+    ):
+        urls = [url for _, url in both]
+        llm.reset()
+        llm.script(*[Say(ANSWER, first_seconds=0.3)] * 50)
+        body = {"user_id": "u", "conversation_id": fresh(), "message": EMAILS, "message_id": "m-1"}
+        posts = (client.post(f"{urls[n % 2]}/api/chat", json=body) for n in range(50))
+        answers = await asyncio.gather(*posts)
+
+        assert {answer.status_code for answer in answers} == {200}
+        told = [answer.json() for answer in answers]
+        assert len({(t["turn_id"], t["message"], t["agent"]) for t in told}) == 1
+        assert len(llm.chats) == 1
+        acknowledged = Acknowledged(UUID(told[0]["turn_id"]), EMAILS, told[0]["message"])
+        assert await violations(db, tenant, [acknowledged]) == []
+
+        user = fresh("u")
+        for number in range(11):
+            body = {"user_id": user, "conversation_id": fresh(), "message": "Bonjour"}
+            last = await client.post(f"{urls[number % 2]}/api/chat", json=body)
+            assert last.status_code == (200 if number < 10 else 429)
+        assert last.json()["detail"] == "Trop de messages. Attendez quelques instants."
+        assert 0 < int(last.headers["Retry-After"]) <= 60
+
+
+async def test_a_stream_that_a_kill_cuts_goes_on_with_another_server(
+    db: Database, addresses: Addresses, llm: ScriptedLLM, tmp_path: Path
+) -> None:
+    tenant = await business(db, llm)
+    headers = await key_of(db, tenant) | {"Accept": "text/event-stream"}
+    body = {"user_id": "u", "conversation_id": fresh(), "message": EMAILS, "message_id": "m-1"}
+    async with (
+        servers(addresses, llm, tmp_path) as ((first, one), (_, two)),
+        httpx2.AsyncClient(timeout=30, headers=headers) as client,
+    ):
+        llm.reset()
+        llm.script(Fail("hang", after="Créez une séquence [1]. Puis"), Say(ANSWER))
+        seen: list[str] = []
+
+        async def read_until_cut() -> None:
+            async with client.stream("POST", f"{one}/api/chat", json=body) as stream:
+                async for line in stream.aiter_lines():
+                    seen.append(line)
+                    if line == "event: delta":
+                        os.kill(first.pid, signal.SIGKILL)
+
+        with pytest.raises(httpx2.HTTPError):
+            await read_until_cut()
+        last = [line.removeprefix("id: ") for line in seen if line.startswith("id: ")][-1]
+        again = await client.post(f"{two}/api/chat", json=body, headers={"Last-Event-ID": last})
+
+    events = [line for line in again.text.splitlines() if line.startswith("event: ")]
+    done = json.loads(again.text.split("event: done\ndata: ")[-1].splitlines()[0])
+    assert events[0] == "event: reset"
+    assert events[-1] == "event: done"
+    assert done["message"] == "Créez une séquence de trois emails dans Systeme.io."
+    assert await violations(db, tenant, [Acknowledged(UUID(done["turn_id"]), EMAILS)]) == []
 
 
 async def test_the_checker_sees_what_is_broken(db: Database) -> None:

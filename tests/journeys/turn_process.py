@@ -1,11 +1,13 @@
 """Turns in a process of their own, which tests run beside another one, or kill.
 
     python -m tests.journeys.turn_process post ADDRESS TENANT LLM USER CONVERSATION KEY TEXT COUNT
+    python -m tests.journeys.turn_process serve ADDRESS DATA LLM
     python -m tests.journeys.turn_process die ADDRESS TENANT KIND
 
 `post` opens a house, says `ready`, waits for a line, posts one message COUNT times at once, and
-prints what each post came to, as JSON. `die` runs one turn after another, each in a child that is
-killed one moment later than the one before, until one lives; it prints what each was told.
+prints what each post came to, as JSON. `serve` answers over HTTP and prints where. `die` runs one
+turn after another, each in a child that is killed one moment later than the one before, until one
+lives; it prints what each was told.
 """
 
 from __future__ import annotations
@@ -13,14 +15,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import uvicorn
+
+from coccinelle.app import create_app
 from coccinelle.conversations.model import Limits
 from coccinelle.engine.model import Inbound, TurnFinished, TurnStarted
 from coccinelle.engine.turns import Engine
 from coccinelle.foundation.errors import CoccinelleError
+from coccinelle.foundation.health import Health
 from coccinelle.foundation.ids import TenantId
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.foundation.settings import Settings
@@ -33,8 +41,6 @@ LEASE_SECONDS = 5
 TEXTS = {
     "question": setting.EMAILS,
     "person": "Je veux parler à un humain",
-    "gap": "Comment programmer une newsletter ?",
-    "loop": setting.EMAILS,
 }
 
 
@@ -48,7 +54,28 @@ async def post(
     text: str,
     count: str,
 ) -> None:
-    settings = Settings(
+    inbound = Inbound(TenantId(UUID(tenant)), "chat_v2", user, conversation, text, key)
+    async with open_house(_settings(llm), Addresses(address, address)) as house:
+        await house.views.get(inbound.tenant_id)
+        say("ready")
+        await asyncio.to_thread(sys.stdin.readline)
+        found = await asyncio.gather(*(_result(house.engine, inbound) for _ in range(int(count))))
+    for one in found:
+        say(json.dumps(one))
+
+
+async def serve(address: str, data: str, llm: str) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    settings = _settings(llm, data=Path(data))
+    async with open_house(settings, Addresses(address, address)) as house:
+        app = create_app(house, Health({}))
+        config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)
+        say(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _settings(llm: str, **more: Any) -> Settings:
+    return Settings(
         llm_base_url=llm,
         llm_answer_models=("first",),
         embeddings_base_url=llm,
@@ -56,15 +83,9 @@ async def post(
         twin_wait_seconds=20,
         llm_total_seconds=20,
         llm_first_token_seconds=15,
-    )  # type: ignore[call-arg]
-    inbound = Inbound(TenantId(UUID(tenant)), "chat_v2", user, conversation, text, key)
-    async with open_house(settings, Addresses(address, address)) as house:
-        await house.views.get(inbound.tenant_id)
-        say("ready")
-        await asyncio.to_thread(sys.stdin.readline)
-        found = await asyncio.gather(*(_result(house.engine, inbound) for _ in range(int(count))))
-    for one in found:
-        say(json.dumps(one))
+        llm_gap_seconds=15,
+        **more,
+    )
 
 
 async def _result(engine: Engine, inbound: Inbound) -> dict[str, Any]:
@@ -98,8 +119,6 @@ async def _dying(address: str, tenant_id: TenantId, kind: str, dies_at: int) -> 
     conversation = f"{kind}-{dies_at}"
     talk = setting.Talk(engine, tenant_id, f"u-{conversation}", conversation)
     await warm.say("Bonjour")
-    for _ in range(5 if kind == "loop" else 0):
-        await talk.say(setting.EMAILS)
     reaper.is_armed = True
     live = await talk.start(TEXTS[kind], key="m-1")
     async for _, event in live.events():
@@ -119,5 +138,7 @@ def say(line: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "die":
         die(*sys.argv[2:])
+    elif sys.argv[1] == "serve":
+        asyncio.run(serve(*sys.argv[2:]))
     else:
         asyncio.run(post(*sys.argv[2:]))
