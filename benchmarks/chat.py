@@ -25,9 +25,11 @@ from benchmarks.businesses import SURE, UNSURE, Business
 from benchmarks.clients import Answered, Load, Measured
 from benchmarks.processes import Ground, Providers, Server
 from benchmarks.results import Figure, Section, median, percentile
+from coccinelle.foundation import postgres
 
 IDEAL_ROUTED_MS = 1_350
 IDEAL_SURE_MS = 1_070
+LAST_TOKEN_MS = 800
 ROUNDS = 3
 SETTLE_SECONDS = 8.0
 LOADED = {
@@ -37,6 +39,7 @@ LOADED = {
 }
 BUSY_CUSTOMERS = 8
 TOP_FUNCTIONS = 14
+SAMPLES = "samples.json"
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Bench:
     instant: Providers
     timed: Server
     busy: Server
+    watched: Server
     asked: list[Business]
     calls: int = 0
 
@@ -157,7 +161,14 @@ def _bench() -> Iterator[Bench]:
             stack.enter_context(processes.serving(ground.data, {**p.environment, **LOADED}))
             for p in (slow, instant)
         )
-        yield Bench(ground, slow, instant, timed, busy, asked)
+        watched = stack.enter_context(
+            processes.serving(
+                ground.data,
+                {**instant.environment, **LOADED},
+                module=("benchmarks.sampled", str(ground.data / SAMPLES)),
+            )
+        )
+        yield Bench(ground, slow, instant, timed, busy, watched, asked)
 
 
 def _warm(bench: Bench) -> None:
@@ -209,26 +220,31 @@ def _statements(bench: Bench) -> list[Figure]:
     """Statements and transactions a turn, one customer, first messages and later ones alike."""
     turns = 100
     before = bench.busy.metric("coccinelle_database_statements_total")
-    commits, writes = _transactions(bench)
+    begins, writes = _transactions(bench)
     bench.ask(bench.busy, UNSURE, "statements", turns=turns)
     sent = (bench.busy.metric("coccinelle_database_statements_total") - before) / turns
-    commits_after, writes_after = _transactions(bench)
-    committed, wrote = (commits_after - commits) / turns, (writes_after - writes) / turns
-    whole = f"{committed:.2f}, of which {wrote:.2f} write"
-    met = wrote < 2.15 and committed < 3.3
+    begins_after, writes_after = _transactions(bench)
+    begun, wrote = (begins_after - begins) / turns, (writes_after - writes) / turns
     return [
         _figure("database statements a turn", "<= 8", sent, "", str(turns), limit=8, digits=2),
-        Figure("transactions a turn", "two that write, one short read", whole, str(turns), met),
+        Figure(
+            "transactions a turn (a tenant is read anew every 3 seconds)",
+            "two that write, one short read",
+            f"{begun:.2f}, of which {wrote:.2f} write",
+            str(turns),
+            begun < 3.3 and wrote < 2.2,
+        ),
     ]
 
 
 def _transactions(bench: Bench) -> tuple[int, int]:
-    """Transactions that were committed so far, and those that wrote."""
-    time.sleep(1.5)  # PostgreSQL publishes its counters once a second.
+    """Transactions that servers began so far, and those that wrote, whoever began them."""
     with psycopg.connect(bench.ground.superuser, autocommit=True) as database:
         row = database.execute(
-            "SELECT xact_commit, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-            " FROM pg_stat_database WHERE datname = current_database()"
+            "SELECT (SELECT sum(calls) FROM pg_stat_statements s JOIN pg_roles r"
+            " ON r.oid = s.userid WHERE s.query = 'BEGIN' AND r.rolname = %s)::bigint,"
+            " pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
+            [postgres.LOGIN],
         ).fetchone()
     assert row is not None
     return row[0], row[1]
@@ -300,17 +316,15 @@ class Sampled:
 
 
 def _sampled(bench: Bench) -> Sampled:
-    """A server that watches itself, at zero latency, streamed."""
-    file, turns = bench.ground.data / "samples.json", 200
-    environment = {**bench.instant.environment, **LOADED}
-    watched = ("benchmarks.sampled", str(file))
-    with processes.serving(bench.ground.data, environment, module=watched) as server:
-        bench.ask(server, UNSURE, "watched", customers=BUSY_CUSTOMERS, turns=80)
-        os.kill(server.process.pid, signal.SIGUSR1)
-        before = processes.cpu_seconds(server.process.pid)
-        bench.ask(server, UNSURE, "watched", customers=BUSY_CUSTOMERS, turns=turns)
-        spent = processes.cpu_seconds(server.process.pid) - before
-    return _read_samples(file, spent / turns * 1000)
+    """A server that watches itself, at zero latency, streamed; it ends with this."""
+    server, turns = bench.watched, 200
+    bench.ask(server, UNSURE, "watched", customers=BUSY_CUSTOMERS, turns=80)
+    os.kill(server.process.pid, signal.SIGUSR1)
+    before = processes.cpu_seconds(server.process.pid)
+    bench.ask(server, UNSURE, "watched", customers=BUSY_CUSTOMERS, turns=turns)
+    spent = processes.cpu_seconds(server.process.pid) - before
+    processes.stop(server.process)
+    return _read_samples(bench.ground.data / SAMPLES, spent / turns * 1000)
 
 
 def _read_samples(file: Path, turn_ms: float) -> Sampled:
@@ -338,18 +352,23 @@ class _Reasons:
 
     def of_latency(self, variant: Variant) -> str:
         """Where the time above the ideal goes."""
-        of = "routed" if variant.is_routed else "sure"
+        of, asked_ms = ("routed", 550) if variant.is_routed else ("sure", 270)
         took = {step.name: step.p50_ms for step in self.steps if step.of == of}
-        own = f"admission {took.get('admit', 0):.0f} ms before the providers are asked"
-        search = f"search {self.search.run_ms:.0f} ms and its planning {self.search.plan_ms:.0f} ms"
-        hidden = " (hidden behind the routing call)" if variant.is_routed else ""
-        cpu = median(self.costs[True].server_ms)
-        queue = (
-            f"; {variant.customers} clients share one core of Python at {cpu:.0f} ms of CPU a turn"
-            if variant.customers > 1
-            else ""
-        )
-        return f"with one client {own}, {search}{hidden}{queue}; the load is named above."
+        cpu = median(self.costs[True].server_ms) + median(self.costs[True].postgres_ms)
+        parts = [
+            f"with one client admission takes {took['admit']:.0f} ms, route and retrieval"
+            f" {took['retrieve'] - asked_ms:.0f} ms more than their providers (the search statement"
+            f" {self.search.run_ms:.0f} ms, its planning {self.search.plan_ms:.0f} ms),"
+            f" generation {took['generate'] - LAST_TOKEN_MS:.0f} ms more than its own"
+        ]
+        if variant.customers > 1:
+            arriving = variant.customers / variant.ideal_ms * 1000
+            parts.append(
+                f"{variant.customers} clients who never pause ask {arriving:.0f} times a second,"
+                f" at {cpu:.0f} ms of CPU each, of which {median(self.costs[True].server_ms):.0f}"
+                " ms are on the one core that a Python process has"
+            )
+        return "; ".join([*parts, "the load is named above."])
 
     def of_cost(self) -> str:
         """Where the CPU goes."""
@@ -372,7 +391,7 @@ def _latency(variant: Variant, turns: Sequence[Answered], why: _Reasons) -> Figu
     return Figure(
         f"above the ideal, to the last token: {variant.name}",
         ", ".join(f"{name} <= {limit:.0f} ms" for _, limit, name in given) or "none",
-        f"p50 {p50:.0f} ms, p95 {p95:.0f} ms",
+        f"p50 {p50:.0f} ms, p95 {p95:.0f} ms (p10 {percentile(above, 0.1):.0f} ms)",
         str(len(turns)),
         met,
         "" if met in (True, None) else why.of_latency(variant),
@@ -439,7 +458,8 @@ def _notes(
         "Providers: first token 250 ms, last 800 ms (180 tokens), routing 400 ms, embeddings"
         " 120 ms, rerank 150 ms. Two tenants of 300 passages; streamed answers; every question is"
         " new to every cache; conversations of four turns; API keys. The ideal is 1,350 ms with a"
-        " routing call and 1,070 ms without, search counted as nothing.",
+        " routing call and 1,070 ms without, search counted as nothing; p10"
+        " is what the quietest tenth of the turns met.",
         _milestones(timed),
         "What the turns of one client recorded of themselves:\n\n" + _steps_table(steps),
         f"The search statement takes PostgreSQL {search.run_ms:.1f} ms, and its planning"

@@ -115,10 +115,18 @@ def serving(
         )
     try:
         server = Server(process, port)
-        await_healthy(server)
+        try:
+            await_healthy(server)
+        except NotStarted as error:
+            said = (data / f"serve-{port}.log").read_text(encoding="utf-8", errors="replace")
+            raise NotStarted(said[-2_000:]) from error
         yield server
     finally:
         stop(process)
+
+
+class NotStarted(RuntimeError):
+    """A server ended before it answered, or did not answer in time."""
 
 
 def environment_for(data: Path, more: Mapping[str, str]) -> dict[str, str]:
@@ -129,14 +137,14 @@ def environment_for(data: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def await_healthy(server: Server, path: str = "/ready") -> float:
-    """Ask until it answers 200; the seconds that this took. Raises when it ends instead."""
+    """Ask until it answers 200; the seconds that this took. Raises `NotStarted`."""
     began = time.perf_counter()
     while True:
         with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             urllib.request.urlopen(server.url + path, timeout=5).close()
             return time.perf_counter() - began
         if server.process.poll() is not None or time.perf_counter() - began > START_SECONDS:
-            raise RuntimeError("the server did not start")
+            raise NotStarted("the server did not start")
         time.sleep(0.01)
 
 
