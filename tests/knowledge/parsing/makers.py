@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import docx
+import font_lato
 import openpyxl
 import xlwt
 from fpdf import FPDF
@@ -181,7 +182,8 @@ def picture(image_format: str = "PNG", *lines: str, scale: int = 1) -> bytes:
     return out.getvalue()
 
 
-_FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+_FONT = font_lato.font_files["Lato"]
+_BOLD = font_lato.font_files["LatoBold"]
 
 
 def _saved(document: Any) -> bytes:
@@ -200,7 +202,7 @@ def _fill(table: Any, rows: Sequence[Sequence[str]]) -> None:
 def _pdf_page() -> FPDF:
     document = FPDF()
     document.add_font("Sans", "", _FONT)
-    document.add_font("Sans", "B", _FONT.replace("Sans.", "Sans-Bold."))
+    document.add_font("Sans", "B", _BOLD)
     document.add_page()
     return document
 
