@@ -28,7 +28,7 @@ from coccinelle.providers.embeddings.model import Embedder
 from coccinelle.tenants import actions as tenants
 from tests.embedder import WordEmbedder
 
-ROOMY = {"COCCINELLE_RATE_ADDRESS_MESSAGES": "100000"}
+ROOMY = {"COCCINELLE_RATE_ADDRESS_MESSAGES": "100000", "COCCINELLE_DOCS_PAGE": "true"}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def create_app(house: House, health: Health) -> FastAPI:
         summary=coccinelle.__doc__,
         docs_url="/docs" if settings.docs_page else None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url="/openapi.json" if settings.docs_page else None,
     )
     refusals = Refusals({"/webhook/": webhook_v1.error_response, "/v1/": openai_api.error_response})
     problems.install(app, refusals)
