@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.responses import Response
 
 from coccinelle.foundation import i18n
@@ -278,6 +279,8 @@ def _known(error: Exception) -> CoccinelleError:
         return invalid_fields(error.errors())
     if isinstance(error.__cause__, CoccinelleError):
         return error.__cause__  # The framework's own wrapping of what reading the body raised.
+    if isinstance(error.__context__, MultiPartException):
+        return Invalid("bad_form")
     if isinstance(error, HTTPException):
         return Invalid("bad_json") if error.status_code == 400 else _HttpError(error.status_code)
     if isinstance(error, psycopg.OperationalError | PoolTimeout | TooManyRequests):

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 from fastapi import FastAPI
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,7 @@ from coccinelle.foundation.ids import uuid7
 from coccinelle.foundation.problems import Refusals, request_id_of
 
 MEGABYTE = 1024 * 1024
+TAIL_BYTES = 4096
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -145,7 +147,11 @@ class Intake:
 
 
 class _Body:
-    """A request's body as it arrives: counted, timed and, where it is JSON, checked at its end."""
+    """A request's body as it arrives: counted, timed, and checked at its end.
+
+    JSON is checked for what cannot be kept, a form for its closing delimiter: a parser takes what
+    comes before a cut for the whole.
+    """
 
     def __init__(self, receive: Receive, limit: BodyLimit, scope: Scope) -> None:
         self._receive = receive
@@ -153,8 +159,10 @@ class _Body:
         self._scope = scope
         self._announced = dict(scope["headers"]).get(b"content-length", b"")
         # Of several types, a route may read any.
-        kinds = [value.lower() for name, value in scope["headers"] if name == b"content-type"]
-        self._is_json = any(not kind or b"json" in kind for kind in kinds or [b""])
+        kinds = [value for name, value in scope["headers"] if name == b"content-type"] or [b""]
+        self._is_json = any(not kind or b"json" in kind.lower() for kind in kinds)
+        self._ending = _closing_delimiter(kinds[0])
+        self._tail = b""
         self._parts: list[bytes] = []
         self._bytes = 0
         self._until: float | None = None
@@ -189,16 +197,30 @@ class _Body:
         self._bytes += len(part)
         if self._bytes > self._limit.max_bytes:
             raise self._refuse(TooLarge("body_too_large", max_bytes=self._limit.max_bytes))
-        if not self._is_json:
-            return
-        self._parts.append(part)
-        if self._is_complete and not is_storable_json(b"".join(self._parts)):
+        if self._ending:
+            self._tail = (self._tail + part)[-TAIL_BYTES:]
+        if self._is_json:
+            self._parts.append(part)
+        if self._is_complete:
+            self._check_whole()
+
+    def _check_whole(self) -> None:
+        if self._ending not in self._tail:
+            raise self._refuse(Invalid("bad_form"))
+        if not is_storable_json(b"".join(self._parts)):
             raise self._refuse(Invalid("unstorable_characters"))
 
     def _refuse(self, error: CoccinelleError) -> CoccinelleError:
         self.refusal = error
         self._parts.clear()
         return error
+
+
+def _closing_delimiter(content_type: bytes) -> bytes:
+    """What ends a multipart body (RFC 2046, 5.1.1); nothing for any other."""
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary") if kind.startswith(b"multipart/") else None
+    return b"--%b--" % boundary if boundary else b""
 
 
 def is_storable_json(body: bytes) -> bool:
