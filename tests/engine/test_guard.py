@@ -269,3 +269,10 @@ def test_a_name_is_a_capital_that_begins_no_sentence() -> None:
         "zoe",
     ]
     assert names("Le mot. Demain, je dis IA et TVA") == []
+    assert names("🎉 Bravo\n- Ouvrez\n• Lisez\n1. Allez\n2) Venez\n| Tarif | Prix\n→ Cliquez") == []
+    assert names("Voyez **Camille** (Zoé), l'Agence, Martin") == [
+        "camille",
+        "zoe",
+        "agence",
+        "martin",
+    ]

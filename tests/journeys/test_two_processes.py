@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -62,8 +63,9 @@ async def process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         yield started
     finally:
-        if started.returncode is None:
-            os.kill(started.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            if started.returncode is None:
+                os.kill(started.pid, signal.SIGKILL)
         await started.wait()
 
 

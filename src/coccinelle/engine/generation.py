@@ -104,7 +104,7 @@ def _guard(
     history: Sequence[Message],
 ) -> Guard:
     said = [message.text for message in history if message.author == "customer"]
-    names = [name for known in view.agents for name in (known.name, known.configuration.greeting)]
+    names = [text for known in view.agents for text in _own_words(known)]
     language = language_of(inbound.text, agent.configuration.language)
     return Guard(
         [_text(passage) for passage in passages],
@@ -112,6 +112,12 @@ def _guard(
         phrase("unverified", language),
         said=[*said, inbound.text],
     )
+
+
+def _own_words(agent: Agent) -> tuple[str, ...]:
+    """What the business itself says of an agent to its customers."""
+    said = agent.configuration
+    return (agent.name, said.greeting, said.description, *said.keywords)
 
 
 def _text(passage: Passage) -> str:

@@ -48,7 +48,7 @@ _HOUR = re.compile(
     r"|\b(\d{1,2})\s?([ap])\.?m\b"
 )
 _NAME = re.compile(
-    r"(?<![.!?…:\n«\"(*•\-\d])(?:[ \u00a0][*_(]{0,4}|(?<=['’]))"
+    r"(?:(?:(?<=[^\W\d])|(?<=[,;%€*)]))(?<!\d\))[ \u00a0][*_(]{0,4}|(?<=['’]))"
     r"([A-ZÀ-ÖØ-Þ][\w'’-]*[a-zà-öø-ÿ][\w’-]*)"
 )
 _CITATION = re.compile(r"\s*\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
@@ -61,7 +61,10 @@ _ABBREVIATION = re.compile(
 )
 _IMAGE = re.compile(r"!(?=\[)")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-_ALWAYS_KNOWN = frozenset({"i", "i'm", "i'll", "i've", "ia", "ai", "monsieur", "madame", "bonjour"})
+_ALWAYS_KNOWN = frozenset(
+    ("i'm", "i'll", "i've", "i'd", "monsieur", "madame", "bonjour")
+    + ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+)
 
 
 class Facts:
