@@ -138,9 +138,15 @@ async def streamed(server: Served) -> list[dict[str, str]]:
 def test_what_was_printed_can_be_typed_and_a_signal_stops_all_of_it(
     cli: Cli, served: Served
 ) -> None:
+    canary = "Je suis lea.canari@example.com, 06 12 34 56 78, ma clé est ck_canari0123456789"
+    ask(served, canary, user="lea.canari@example.com")
+    served.get(f"/api/conversations/{canary}/messages?user_id={canary}")
     code, out, err = served.stop(signal.SIGTERM)
     assert (code, out) == (0, "")
     assert "Traceback" not in err
+    assert "turn_recorded" in err
+    logged = err + (EmbeddedPostgres(cli.data / "postgres").location / "postgres.log").read_text()
+    assert [said for said in ("canari", "06 12 34") if said in logged] == []
     assert f"http://localhost:{served.port}/health" in err
     assert not postgres_answers(cli.data)
     typed = [shlex.split(line) for line in err.splitlines() if line.startswith("    ")]
