@@ -58,7 +58,7 @@ def let_login_serve(addresses: Addresses) -> None:
     with psycopg.connect(addresses.owner, autocommit=True) as connection:
         for role in ("coccinelle_app", "coccinelle_directory", "coccinelle_worker"):
             held = connection.execute(
-                "SELECT pg_has_role(%s::name, %s::name, 'MEMBER')", [login, role]
+                "SELECT pg_has_role(%s::name, %s::name, 'SET')", [login, role]
             ).fetchone()
             if held != (True,):
                 statement = sql.SQL("GRANT {} TO {}")
