@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,13 @@ from procrastinate import App
 
 from coccinelle.cli import working
 from coccinelle.foundation import jobs, migrate, postgres
+from coccinelle.foundation.database import Database
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.house import House
-from tests.cli.conftest import ROOT, Cli
+from coccinelle.knowledge import actions as knowledge
+from coccinelle.knowledge.model import text_source
+from coccinelle.tenants import actions as tenants
+from tests.cli.conftest import COMMAND, ROOT, Cli
 from tests.conftest import IN_MEMORY
 
 TASK = re.compile(r'^@jobs\.task\(name="(\w+)"', re.MULTILINE)
@@ -62,6 +67,37 @@ async def test_a_worker_goes_on_after_the_database_was_away(tmp_path: Path) -> N
             await asyncio.gather(work, return_exceptions=True)
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def test_the_worker_command_does_what_waits_and_stops_on_a_signal(cli: Cli) -> None:
+    run = asyncio.to_thread
+    assert (await run(cli.run, "tenants", "create", "rivoli", "--name", "Rivoli")).returncode == 0
+    server = EmbeddedPostgres(cli.data / "postgres")
+    await run(server.start)
+    db = Database(postgres.provision(server).login)
+    await db.open()
+    tenant = await tenants.find(db, "rivoli")
+    async with db.tenant(tenant.id) as tx:
+        added = await knowledge.add(tx, text_source("Le salon ouvre à 9 h.", title="Horaires"))
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "worker", env=cli.environment, stderr=subprocess.PIPE
+    )
+    try:
+        for _ in range(600):
+            assert process.returncode is None
+            async with db.tenant(tenant.id) as tx:
+                source = await knowledge.get(tx, added.source.id)
+            if source.is_settled:
+                break
+            await asyncio.sleep(0.1)
+        assert source.state == "ready"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = await process.communicate()
+        await db.close()
+        await run(server.stop)
+    assert process.returncode == 0, err
+    assert b"Traceback" not in err
 
 
 async def registered(queue: App, work: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,17 +48,29 @@ def migrate() -> None:
 
 def worker() -> None:
     """Until Ctrl-C or SIGTERM; a job that runs then has five seconds to end, or runs again."""
+    import asyncio
+
     from coccinelle.foundation.tracing import tracing
 
     found = ground.prepared(quiet=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tracing(found), ground.database(found, quiet=False) as addresses:
-        import asyncio
+    try:
+        with tracing(found), ground.database(found, quiet=False) as addresses:
+            asyncio.run(_until_signal(_work(found, addresses)))
+    except KeyboardInterrupt:
+        note(say("Arrêté avant d'avoir démarré.", "Stopped before it had started."))
 
-        try:
-            asyncio.run(_work(found, addresses))
-        except KeyboardInterrupt:
-            note(say("Arrêt.", "Stopped."))
+
+async def _until_signal(work: Coroutine[None, None, None]) -> None:
+    import asyncio
+
+    task = asyncio.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        note(say("Arrêté.", "Stopped."))
 
 
 async def _work(settings: Settings, addresses: Addresses) -> None:
