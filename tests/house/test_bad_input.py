@@ -1,0 +1,899 @@
+"""Whatever is sent, in every field: a clear refusal, nothing kept by half, never an error of ours.
+
+What a field accepts is read from OpenAPI, so that a new route or field is driven here by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import jsonschema_rs
+import psycopg
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from coccinelle.app import create_app
+from coccinelle.foundation.embedded import EmbeddedPostgres
+from coccinelle.foundation.health import Health
+from coccinelle.foundation.i18n import Locale
+from coccinelle.foundation.postgres import Addresses
+from tests.house.hostile import (
+    CANARY,
+    NOT_JSON,
+    ODD,
+    UNSTORABLE,
+    Fault,
+    Raw,
+    encoded,
+    faults,
+    places,
+    replaced,
+)
+from tests.house.test_tenants_apart import fingerprint
+from tests.living import Business, client, living, move_in
+from tests.scripted_llm import Say, ScriptedLLM
+
+QUESTION = "Comment automatiser mes emails de bienvenue ?"
+SLOW_QUESTION = "Comment automatiser mes emails sans me presser ?"
+WHEN = "2026-11-03T12:00:00Z"
+LOCALES: tuple[Locale, Locale] = ("fr", "en")
+AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Street:
+    """A server, a business of which a customer has asked something, and what OpenAPI says."""
+
+    url: str
+    rivoli: Business
+    conversation_id: str
+    turn_id: str
+    token: str
+    described: dict[str, Any]
+
+    def client(self, *, by_key: bool) -> httpx2.AsyncClient:
+        if by_key:
+            return client(self.url, Authorization=f"Bearer {self.rivoli.api_key}")
+        return client(self.url, self.rivoli, **{"X-Visitor-Token": self.token})
+
+    def written(self, path: str) -> str:
+        """The address of a path of OpenAPI, with ids that exist."""
+        values = {
+            "{conversation_id}": self.conversation_id,
+            "{turn_id}": self.turn_id,
+            "{source_id}": str(self.rivoli.source_id),
+            "{model}": "audrey",
+        }
+        for name, value in values.items():
+            path = path.replace(name, value)
+        return path
+
+
+@pytest.fixture(scope="module")
+async def street(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Street]:
+    async with living(addresses, tmp_path_factory.mktemp("street")) as (house, url):
+        rivoli = await move_in(house, "rivoli")
+        async with client(url, rivoli) as customer:
+            answer = await customer.post("/api/chat", json=_chat())
+        described = create_app(house, Health({})).openapi()
+        told = answer.json()
+        token = answer.headers["X-Visitor-Token"]
+        yield Street(url, rivoli, told["conversation_id"], told["turn_id"], token, described)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A street whose language model keeps `SLOW_QUESTION` waiting, and its slow senders.
+
+    They began before this file's first test, so that its last one need not wait for them.
+    """
+
+    street: Street
+    slow: list[asyncio.Task[bytes]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def crowd(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Crowd]:
+    def answer(body: Any) -> Say:
+        return Say(first_seconds=7 if SLOW_QUESTION in str(body) else 0)
+
+    data = tmp_path_factory.mktemp("crowd")
+    async with ScriptedLLM(answer) as llm:
+        environment = {
+            "COCCINELLE_LLM_BASE_URL": llm.base_url,
+            "COCCINELLE_LLM_ANSWER_MODELS": "one",
+            "COCCINELLE_DISCONNECT_GRACE_SECONDS": "0",
+        }
+        async with living(addresses, data, environment=environment) as (house, url):
+            street = Street(url, await move_in(house, "nordlys"), "", "", "", {})
+            slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
+            yield Crowd(street, slow)
+            for one in slow:
+                one.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def dripping(street: Street) -> bytes:
+    """What the server says, until it closes the connection, to a body that comes byte by byte."""
+    reader, writer = await spoken(street, head(street, "Content-Length: 9999") + b"{")
+    answer = asyncio.create_task(reader.read())
+    try:
+        while not answer.done():
+            await asyncio.wait({answer}, timeout=1)
+            writer.write(b" ")
+        return await answer
+    finally:
+        answer.cancel()
+        writer.close()
+
+
+async def test_slow_senders_and_idle_streams_keep_nobody_waiting(crowd: Crowd) -> None:
+    """Twenty send a body byte by byte, fifty wait for their answer: the next customer gets hers."""
+    limits = httpx2.Limits(max_connections=100)
+    headers = {"Host": crowd.street.rivoli.host, "Accept": "text/event-stream"}
+    begun = asyncio.Semaphore(0)
+
+    async def wait(many: httpx2.AsyncClient) -> None:
+        body = {**_chat(), "message": SLOW_QUESTION}
+        async with many.stream("POST", "/api/chat", json=body) as answer:
+            async for line in answer.aiter_lines():
+                if line.startswith("event: agent"):
+                    begun.release()
+
+    async with httpx2.AsyncClient(
+        base_url=crowd.street.url, headers=headers, limits=limits, timeout=60
+    ) as many:
+        waiting = [asyncio.create_task(wait(many)) for _ in range(50)]
+        async with asyncio.timeout(60):
+            for _ in waiting:
+                await begun.acquire()
+        async with asyncio.timeout(10), client(crowd.street.url, crowd.street.rivoli) as customer:
+            answer = await customer.post("/api/chat", json=_chat())
+        idle = [one for one in waiting if not one.done()]
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert answer.status_code == 200
+    assert len(idle) == 50
+    assert not any(one.done() for one in crowd.slow)
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route that reads JSON.
+
+    Args:
+        bodies: accepted bodies, fresh at each call, which have every field between them.
+        by_key: whether programs use it, who bring an API key; else it is found by its host name.
+    """
+
+    bodies: Callable[[], list[dict[str, Any]]]
+    shape: str = "problem"
+    by_key: bool = False
+    status: int = 200
+    needs_body: bool = True
+
+
+def _id(kind: str) -> str:
+    return f"{kind}-{uuid4().hex[:12]}"
+
+
+def _chat() -> dict[str, Any]:
+    return {
+        "user_id": _id("u"),
+        "conversation_id": _id("c"),
+        "message": QUESTION,
+        "timestamp": WHEN,
+        "message_id": _id("m"),
+    }
+
+
+def _webhook() -> dict[str, Any]:
+    names = {"conversationId": _id("c"), "userId": _id("u")}
+    return {**names, "message": QUESTION, "timestamp": WHEN}
+
+
+def _completion() -> dict[str, Any]:
+    parts = [{"type": "text", "text": QUESTION}]
+    return {
+        "model": "auto",
+        "messages": [{"role": "system", "content": "Sois brève."}, _user(parts)],
+        "stream": False,
+        "stream_options": {"include_usage": False},
+        "user": _id("u"),
+        "metadata": {"conversation_id": _id("c")},
+        "n": 1,
+    }
+
+
+def _user(content: object) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def _sources() -> list[dict[str, Any]]:
+    mark = uuid4().hex
+    pair = {"question": f"Livrez-vous {mark} ?", "answer": "Oui."}
+    return [
+        {"kind": "faq", "title": "Livraison", "faqs": [pair], "agents": ["audrey"]},
+        {"kind": "text", "title": "Livraison", "content": f"Nous livrons. {mark}"},
+        {"kind": "page", "title": "Livraison", "url": f"https://a.example/{mark}"},
+    ]
+
+
+DOORS = {
+    "POST /api/chat": Door(lambda: [_chat()]),
+    "POST /api/conversations/{conversation_id}/handoff": Door(
+        lambda: [{"email": "lea@example.com", "phone": "06 12 34 56 78", "note": "Le matin."}],
+        status=201,
+        needs_body=False,
+    ),
+    "POST /api/turns/{turn_id}/feedback": Door(lambda: [{"score": 1, "comment": "Merci."}]),
+    "POST /webhook/chat": Door(lambda: [_webhook()], shape="v1"),
+    "POST /v1/chat/completions": Door(lambda: [_completion()], shape="openai", by_key=True),
+    "POST /api/v1/sources": Door(_sources, by_key=True, status=201),
+    "PATCH /api/v1/sources/{source_id}": Door(lambda: [{"agents": ["audrey"]}], by_key=True),
+    "POST /api/v1/knowledge/search": Door(
+        lambda: [{"question": QUESTION, "agent": "audrey", "limit": 3}], by_key=True
+    ),
+}
+
+
+def body_schemas(described: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each operation's body, by name; v2's second prefix is left out."""
+    found = {}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content and not path.startswith("/api/v2/"):
+                schema = content["application/json"]["schema"]
+                whole = {**schema, "components": described["components"]}
+                found[f"{method.upper()} {path}"] = whole
+    return found
+
+
+def fields(schema: Any, described: dict[str, Any]) -> set[str]:
+    """The names of all fields of a schema, however deep."""
+    if isinstance(schema, list):
+        return {name for item in schema for name in fields(item, described)}
+    if not isinstance(schema, dict):
+        return set()
+    if "$ref" in schema:
+        target = schema["$ref"].rsplit("/", 1)[-1]
+        return fields(described["components"]["schemas"][target], described)
+    inner = {key: value for key, value in schema.items() if key not in ("components", "examples")}
+    return set(schema.get("properties", {})) | fields(list(inner.values()), described)
+
+
+async def test_every_route_and_field_is_driven(street: Street) -> None:
+    schemas = body_schemas(street.described)
+    assert set(schemas) == set(DOORS)
+
+    for name, door in DOORS.items():
+        bodies = door.bodies()
+        driven = {step for body in bodies for place in places(body) for step in place}
+        assert fields(schemas[name], street.described) == {s for s in driven if isinstance(s, str)}
+        async with street.client(by_key=door.by_key) as sender:
+            method, path = name.split()
+            for body in bodies:
+                answer = await sender.request(method, street.written(path), json=body)
+                assert answer.status_code == door.status, (name, answer.text)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One body to send, and whether it may be accepted."""
+
+    label: str
+    body: bytes
+    is_refused: bool
+
+
+def attempts(name: str, schema: dict[str, Any]) -> list[Attempt]:
+    """Every hostile value at every place of the bodies of a door."""
+    validator = jsonschema_rs.validator_for(schema)
+    found = []
+    for sample, body in enumerate(DOORS[name].bodies()):
+        for place in places(body):
+            for label, value in {**UNSTORABLE, **NOT_JSON, **ODD}.items():
+                fresh = DOORS[name].bodies()[sample]
+                sent = encoded(replaced(fresh, place, value))
+                refused = label in UNSTORABLE or not _fits(sent, validator)
+                if sent or DOORS[name].needs_body:
+                    found.append(Attempt(f"{label} at {place}", sent, refused))
+    return found
+
+
+def _fits(body: bytes, validator: Any) -> bool:
+    """Whether a body is JSON that its schema accepts; of a number beyond floats, nobody knows."""
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    try:
+        return bool(validator.is_valid(value))
+    except ValueError:
+        return True
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+@pytest.mark.parametrize("name", sorted(DOORS))
+async def test_every_hostile_value_in_every_field_is_refused_and_nothing_is_kept(
+    name: str, street: Street, server: EmbeddedPostgres
+) -> None:
+    trying = attempts(name, body_schemas(street.described)[name])
+    refused = [attempt for attempt in trying if attempt.is_refused]
+    before = kept(server, street.rivoli)
+
+    found, accepted = await sent_all(street, name, refused)
+
+    assert "\n".join(accepted) == ""
+    assert "\n".join(map(str, found)) == ""
+    assert kept(server, street.rivoli) == before
+
+    found, accepted = await sent_all(street, name, [a for a in trying if not a.is_refused])
+
+    assert accepted
+    assert "\n".join(map(str, found)) == ""
+    assert halves(server, street.rivoli) == []
+
+
+async def sent_all(
+    street: Street, name: str, trying: list[Attempt]
+) -> tuple[list[Fault], list[str]]:
+    """What is wrong with the answers, and which attempts were accepted."""
+    door = DOORS[name]
+    method, path = name.split()
+    found: list[Fault] = []
+    accepted: list[str] = []
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with street.client(by_key=door.by_key) as sender:
+
+        async def send(attempt: Attempt, locale: Locale) -> None:
+            headers = {"Content-Type": "application/json"}
+            if locale != "fr":
+                headers["Accept-Language"] = "en-GB, fr;q=0.5"
+            async with gate:
+                answer = await sender.request(
+                    method, street.written(path), content=attempt.body, headers=headers
+                )
+            if answer.status_code < 400:
+                accepted.append(f"{attempt.label}: {answer.status_code}")
+            found.extend(faults(answer, shape=door.shape, sent=attempt.label, locale=locale))
+
+        await asyncio.gather(*(send(one, LOCALES[n % 2]) for n, one in enumerate(trying)))
+        assert (await sender.get("/health")).status_code == 200
+    return found, accepted
+
+
+def kept(server: EmbeddedPostgres, business: Business) -> dict[str, str]:
+    """All that a business has, but for how often its addresses were counted."""
+    found = fingerprint(server, business.id)
+    del found["rate_limits"]
+    return found
+
+
+_HALVES = {
+    "a conversation without a message": "SELECT count(*) FROM conversations c WHERE tenant_id = %s"
+    " AND NOT EXISTS (SELECT FROM messages WHERE conversation_id = c.id)",
+    "a turn without its message": "SELECT count(*) FROM turns t WHERE tenant_id = %s"
+    " AND NOT EXISTS (SELECT FROM messages WHERE turn_id = t.id AND author = 'customer')",
+    "a turn that never ended": "SELECT count(*) FROM turns WHERE tenant_id = %s"
+    " AND state IN ('accepted', 'answering')",
+    "a source that nobody reads": "SELECT count(*) FROM sources s WHERE tenant_id = %s"
+    " AND state = 'waiting' AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_jobs"
+    " WHERE args ->> 'source_id' = s.id::text)",
+}
+
+
+def halves(server: EmbeddedPostgres, business: Business) -> list[str]:
+    """What was kept without what belongs to it."""
+    found = []
+    with psycopg.connect(server.dsn(database="coccinelle")) as connection:
+        for what, query in _HALVES.items():
+            row = connection.execute(query.encode(), [business.id]).fetchone()
+            if row is None or row[0]:
+                found.append(f"{what}: {row}")
+    return found
+
+
+async def test_two_thousand_characters_of_any_script_are_kept_whole(street: Street) -> None:
+    scripts = {
+        "right to left": "שלום עולם مرحبا ",
+        "joined": "👩‍👩‍👧‍👦👨🏽‍🚀🏳️‍🌈",
+        "astral": "𝒜𝓃𝓃𝒶𠜎𠜱🐞",
+        "combining": "é̂̃ñ̀ż",
+        "directions": "\u202eabc\u202c\u2066d\u2069\u200b\ufeff",
+    }
+    for label, text in scripts.items():
+        said = ("Bonjour " + text * 2_000)[:1_999] + "."
+        body = {**_chat(), "message": said}
+        async with client(street.url, street.rivoli) as customer:
+            answer = await customer.post("/api/chat", json=body)
+            assert answer.status_code == 200, (label, answer.text)
+            told = await customer.get(
+                f"/api/conversations/{body['conversation_id']}/messages",
+                params={"user_id": body["user_id"]},
+                headers={"X-Visitor-Token": answer.headers["X-Visitor-Token"]},
+            )
+            over = await customer.post("/api/chat", json={**_chat(), "message": said + "x"})
+        async with street.client(by_key=True) as program:
+            searched = await program.post("/api/v1/knowledge/search", json={"question": said})
+            asked = {**_completion(), "messages": [_user(said)]}
+            completed = await program.post("/v1/chat/completions", json=asked)
+        async with client(street.url, street.rivoli) as customer:
+            v1 = await customer.post("/webhook/chat", json={**_webhook(), "message": said})
+        statuses = [one.status_code for one in (over, searched, completed, v1)]
+
+        assert told.json()["items"][0]["text"] == said, label
+        assert statuses == [422, 200, 200, 200], label
+
+
+_TEXT = st.text(st.characters(), max_size=30).map(lambda text: text + CANARY)
+# A refusal names the field that it is about; what cannot be a field's name it does not repeat.
+_KEY = _TEXT.map(lambda text: text + "<>")
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEY, inner, max_size=3),
+    max_leaves=6,
+)
+_TYPES = st.lists(
+    st.sampled_from(
+        [
+            "application/json",
+            "application/json; charset=utf-16",
+            "application/vnd.api+json",
+            "text/plain",
+            "text/json",
+            "multipart/form-data",
+            "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded",
+            "",
+            "é",
+        ]
+    ),
+    max_size=2,
+)
+
+
+@st.composite
+def _bodies(draw: st.DrawFn, name: str) -> bytes:
+    """A body of a door with something else in some places; or cut, or stained, or none at all."""
+    body: Any = draw(st.sampled_from(DOORS[name].bodies()))
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.sampled_from(list(places(body))))
+        value = draw(_JSON | st.sampled_from(list({**UNSTORABLE, **NOT_JSON}.values())))
+        body = replaced(body, place, value)
+        if isinstance(body, Raw) or not isinstance(body, dict | list):
+            break
+    whole = encoded_or_escaped(body)
+    at = draw(st.integers(0, len(whole)))
+    stain = draw(st.binary(max_size=4))
+    doubled = b'{"message":1,' + whole[1:]
+    return draw(
+        st.sampled_from([whole, whole, whole[:at], whole[:at] + stain + whole[at:], stain, doubled])
+    )
+
+
+def encoded_or_escaped(body: object) -> bytes:
+    """`body` as JSON; halves of surrogate pairs as escapes."""
+    try:
+        return encoded(body)
+    except UnicodeEncodeError:
+        return json.dumps(body, default=str).encode()
+
+
+@pytest.mark.parametrize("name", sorted(DOORS))
+async def test_whatever_is_made_of_a_body_gets_an_answer_in_its_shape(
+    name: str, street: Street, server: EmbeddedPostgres
+) -> None:
+    door = DOORS[name]
+    method, path = name.split()
+
+    @_repeatable(examples=25)
+    @given(body=_bodies(name), kinds=_TYPES)
+    def drive(body: bytes, kinds: list[str]) -> None:
+        headers = [(b"Content-Type", kind.encode("latin-1")) for kind in kinds]
+        answer = sender.request(method, street.written(path), content=body, headers=headers)
+        assert faults(answer, shape=door.shape, sent=f"{kinds} {body!r}") == []
+
+    with plain_client(street, by_key=door.by_key) as sender:
+        await asyncio.to_thread(drive)
+    assert halves(server, street.rivoli) == []
+    await assert_well(street)
+
+
+def plain_client(street: Street, *, by_key: bool) -> httpx2.Client:
+    """A client for a thread of its own."""
+    return httpx2.Client(
+        base_url=street.url, headers=street.client(by_key=by_key).headers, timeout=30
+    )
+
+
+def _repeatable(*, examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    )
+
+
+async def assert_well(street: Street) -> None:
+    """The server still says that it is well, and still answers."""
+    async with client(street.url, street.rivoli) as customer:
+        assert (await customer.get("/health")).json()["status"] == "ok"
+        assert (await customer.post("/api/chat", json=_chat())).status_code == 200
+
+
+def refuses_what_is_wrong(context: Any, answer: Any, case: Any) -> bool | None:
+    """Too large is a refusal too, whatever else is wrong."""
+    return None if answer.status_code == 413 else negative_data_rejection(context, answer, case)
+
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    refuses_what_is_wrong,
+]
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+async def test_whatever_openapi_allows_or_forbids_is_answered_as_it_says(
+    mode: GenerationMode, street: Street
+) -> None:
+    schema = schemathesis.openapi.from_dict(street.described)
+
+    def drive() -> None:
+        for result in schema.get_all_operations():
+            assert isinstance(result, Ok)
+            operation = result.ok()
+            # A header, or an id in a path, can hardly be wrong.
+            if mode is GenerationMode.POSITIVE or len(operation.body) or len(operation.query):
+                drive_operation(operation, mode, street)
+
+    await asyncio.to_thread(drive)
+    await assert_well(street)
+
+
+def drive_operation(operation: Any, mode: GenerationMode, street: Street) -> None:
+    """Send what schemathesis makes up, to things that exist where it is to be accepted."""
+    known = {
+        "conversation_id": street.conversation_id,
+        "turn_id": street.turn_id,
+        "source_id": str(street.rivoli.source_id),
+    }
+    headers = {
+        "Authorization": f"Bearer {street.rivoli.api_key}",
+        "Host": street.rivoli.host,
+        "X-Visitor-Token": street.token,
+    }
+
+    @_repeatable(examples=8)
+    @given(case=operation.as_strategy(mode))
+    def send(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE and case.method != "DELETE":
+            for name in case.path_parameters or {}:
+                case.path_parameters[name] = known.get(name, case.path_parameters[name])
+        case.call_and_validate(base_url=street.url, headers=headers, checks=CHECKS)
+
+    send()
+
+
+NAMES_OF_HEADERS = (
+    "Authorization",
+    "X-Coccinelle-Key",
+    "Accept-Language",
+    "Origin",
+    "X-Visitor-Token",
+    "Last-Event-ID",
+    "Idempotency-Key",
+    "X-Forwarded-For",
+    "Forwarded",
+    "Cookie",
+    "Accept",
+    "Content-Type",
+    "Content-Encoding",
+    "Access-Control-Request-Headers",
+)
+HEADER_VALUES = {
+    "bytes over 127": CANARY.encode() + b"\xff\xfe\xe9",
+    "half a surrogate pair": CANARY.encode() + b"\xed\xa0\x80",
+    "a bearer over 127": b"Bearer ck_\xe9" + CANARY.encode(),
+    "long": CANARY.encode() * 400,
+    "nothing": b"",
+    "numbers": b"-1e999",
+    "separators": b",;=:\"'\\" + CANARY.encode() + b"[::",
+}
+
+
+@pytest.mark.parametrize("name", ["POST /api/chat", "POST /webhook/chat", "OPTIONS /api/chat"])
+async def test_hostile_headers_are_refused_or_harmless(
+    name: str, street: Street, server: EmbeddedPostgres
+) -> None:
+    method, path = name.split()
+    shape = "v1" if "webhook" in path else "problem"
+    found: list[Fault] = []
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with client(street.url, street.rivoli) as sender:
+
+        async def send(header: str, label: str, value: bytes) -> None:
+            # One of the two goes as far as a turn.
+            body = _chat() if shape == "problem" else {**_webhook(), "message": ""}
+            headers = {b"Content-Type": b"application/json", header.encode(): value}
+            async with gate:
+                answer = await sender.request(method, path, content=encoded(body), headers=headers)
+            sent = f"{header}: {label}"
+            if b"\xed\xa0\x80" in value and answer.status_code < 400:
+                found.append(Fault("accepted", sent, answer.status_code, ""))
+            found.extend(faults(answer, shape=shape, sent=sent))
+
+        sending = [
+            send(header, label, value)
+            for header in NAMES_OF_HEADERS
+            for label, value in HEADER_VALUES.items()
+        ]
+        await asyncio.gather(*sending)
+
+    assert "\n".join(map(str, found)) == ""
+    assert halves(server, street.rivoli) == []
+
+
+@pytest.mark.parametrize("first", ["application/json", "text/plain"])
+async def test_a_body_of_two_types_is_checked_as_whatever_reads_it(
+    street: Street, first: str
+) -> None:
+    kinds = [first, *({"application/json", "text/plain"} - {first})]
+    body = encoded({**_chat(), "message": UNSTORABLE["NUL"]})
+    headers = [("Host", street.rivoli.host), *(("Content-Type", kind) for kind in kinds)]
+    async with httpx2.AsyncClient(base_url=street.url) as sender:
+        answer = await sender.post("/api/chat", content=body, headers=headers)
+
+    assert answer.status_code == 422
+    assert faults(answer, shape="problem", sent=str(kinds)) == []
+
+
+ODD_NAMES = {
+    "%00": True,
+    f"{CANARY}%00": True,
+    "%ff%fe": True,
+    "%ed%a0%80": True,
+    "%c0%af": True,
+    "..%2f..%2fetc": False,
+    "%zz": False,
+    "%0d%0a": False,
+    "x" * 3_000: False,
+    "%F0%9F%90%9E%E2%80%AE": False,
+    "-1": False,
+    str(2**70): False,
+    "%25n%25s'--": False,
+}
+"""What to write in an address, and whether it must be refused wherever it stands."""
+
+
+async def test_hostile_addresses_are_refused_or_harmless(street: Street) -> None:
+    found: list[Fault] = []
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with street.client(by_key=True) as sender:
+
+        async def send(method: str, target: str, *, is_refused: bool) -> None:
+            async with gate:
+                answer = await sender.request(method, target)
+            shape = {"/w": "v1", "/v": "openai"}.get(target[:2], "problem")
+            found.extend(faults(answer, shape=shape, sent=f"{method} {target[:99]}"))
+            if is_refused and answer.status_code < 400:
+                found.append(Fault("accepted", f"{method} {target}", answer.status_code, ""))
+
+        sending = [
+            send(name.split()[0], target, is_refused=is_refused)
+            for name, operation in operations(street.described)
+            for target, is_refused in targets(name.split()[1], operation, street)
+        ]
+        await asyncio.gather(*sending)
+
+    assert len(sending) > 200
+    assert "\n".join(map(str, found)) == ""
+    await assert_well(street)
+
+
+def operations(described: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every operation by name; those under v2's second prefix are the same."""
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+        if not path.startswith("/api/v2/")
+    ]
+
+
+def targets(path: str, operation: dict[str, Any], street: Street) -> list[tuple[str, bool]]:
+    """A route's address with an odd name in each of its parameters, and in one that it has not."""
+    parameters = operation.get("parameters", [])
+    found = [(f"{street.written(path)}?q=%00", True)]
+    for odd, is_refused in ODD_NAMES.items():
+        for one in parameters:
+            if one["in"] == "query":
+                found.append((f"{street.written(path)}?{one['name']}={odd}", is_refused))
+            if one["in"] == "path":
+                pieces = path.split(f"{{{one['name']}}}")
+                found.append((odd.join(map(street.written, pieces)), is_refused))
+    return found
+
+
+FILE_NAMES = {
+    "NUL": b"a\x00b.txt",
+    "half a surrogate pair": b"\xed\xa0\x80.txt",
+    "not UTF-8": b"\xff\xfe.txt",
+    "a path": b"../../etc/passwd",
+    "of another system": b"C:\\x\\y.txt",
+    "long": b"n" * 5_000 + b".txt",
+    "right to left": "\u202etxt.exe".encode(),
+    "blank": b" ",
+}
+
+
+async def test_hostile_uploads_are_refused_whole_or_kept_whole(
+    street: Street, server: EmbeddedPostgres
+) -> None:
+    found: list[Fault] = []
+    async with street.client(by_key=True) as sender:
+        for label, name in FILE_NAMES.items():
+            before = kept(server, street.rivoli)
+            answer = await sender.post("/api/v1/sources/upload", **multipart(name))
+            assert answer.status_code in (201, 422), (label, answer.text)
+            found += faults(answer, shape="problem", sent=label)
+            if answer.status_code == 422:
+                assert kept(server, street.rivoli) == before, label
+        before = kept(server, street.rivoli)
+        for label, request in uploads().items():
+            answer = await sender.post("/api/v1/sources/upload", **request)
+            assert answer.status_code in (413, 422), (label, answer.text)
+            found += faults(answer, shape="problem", sent=label)
+
+    assert "\n".join(map(str, found)) == ""
+    assert kept(server, street.rivoli) == before
+    assert halves(server, street.rivoli) == []
+
+
+def multipart(name: bytes, *, field: bytes = b"files", agents: bytes = b"") -> dict[str, Any]:
+    """An upload of a good file under its own name, then of one called `name`."""
+    texts = [(b"good.txt", uuid4().hex.encode()), (name, uuid4().hex.encode())]
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\n'
+        b"Content-Type: text/plain\r\n\r\n%b\r\n" % (field, called, text)
+        for called, text in texts
+    )
+    if agents:
+        body += b'--x\r\nContent-Disposition: form-data; name="agents"\r\n\r\n%b\r\n' % agents
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    return {"content": body + b"--x--\r\n", "headers": headers}
+
+
+def uploads() -> dict[str, dict[str, Any]]:
+    """Uploads of which nothing is to be kept."""
+    whole = multipart(b"a.txt")
+    kind = whole["headers"]
+    return {
+        "an agent that there is not": multipart(b"a.txt", agents=CANARY.encode()),
+        "an agent with NUL": multipart(b"a.txt", agents=b"aud\x00rey"),
+        "an agent that is not UTF-8": multipart(b"a.txt", agents=b"\xff\xed\xa0\x80"),
+        "another field": multipart(b"a.txt", field=CANARY.encode()),
+        "no files": {"content": b"--x--\r\n", "headers": kind},
+        "nothing": {"content": b"", "headers": kind},
+        "cut": {"content": whole["content"][:-30], "headers": kind},
+        "no boundary": {**whole, "headers": {"Content-Type": "multipart/form-data"}},
+        "JSON": {"json": {"files": [CANARY]}},
+        "too many": {"files": [("files", (f"{n}.txt", b"a")) for n in range(101)]},
+        "too large": {"files": [("files", ("a.txt", bytes(26 * 1024 * 1024)))]},
+    }
+
+
+MALFORMED = {
+    "a length that is negative": ("Content-Length: -1", b"{}"),
+    "a length that is no number": ("Content-Length: abc", b"{}"),
+    "a length beyond all numbers": (f"Content-Length: {'9' * 30}", b"{}"),
+    "two lengths": ("Content-Length: 2\r\nContent-Length: 3", b"{}"),
+    "a length and chunks": ("Content-Length: 2\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+    "chunks that are none": ("Transfer-Encoding: chunked", b"zz\r\n{}\r\n"),
+    "too short a length": ("Content-Length: 1", b"{}"),
+    "NUL in a header": ("X-A: a\x00b\r\nContent-Length: 2", b"{}"),
+    "another host first": ("Host: other.example\r\nContent-Length: 2", b"{}"),
+    "a body that is compressed": ("Content-Encoding: gzip\r\nContent-Length: 2", b"\x1f\x8b"),
+    "too large a length": ("Content-Length: 99999999", b"{"),
+    "too large a length that waits": ("Expect: 100-continue\r\nContent-Length: 99999999", b""),
+    "too much in chunks": (
+        "Transfer-Encoding: chunked",
+        b"8000\r\n" + b"x" * 0x8000 + b"\r\n8001\r\n" + b"x" * 0x8001 + b"\r\n",
+    ),
+}
+TOO_LARGE = {name for name in MALFORMED if name.startswith("too") and "short" not in name}
+
+
+async def spoken(street: Street, said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which something has been said."""
+    host, port = street.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(said)
+    await writer.drain()
+    return reader, writer
+
+
+def head(street: Street, *lines: str, path: str = "/api/chat") -> bytes:
+    """The first lines of a post."""
+    first = (f"POST {path} HTTP/1.1", f"Host: {street.rivoli.host}", *lines)
+    return "\r\n".join(first).encode() + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("label", sorted(MALFORMED))
+async def test_a_request_that_lies_about_itself_is_refused_before_it_is_whole(
+    label: str, street: Street, server: EmbeddedPostgres
+) -> None:
+    before = kept(server, street.rivoli)
+    lines, body = MALFORMED[label]
+    reader, writer = await spoken(street, head(street, lines) + body)
+    async with asyncio.timeout(10):
+        told = (await reader.readline()).split()[1]
+    writer.close()
+
+    assert told == b"413" if label in TOO_LARGE else told in (b"400", b"422", b"429")
+    assert kept(server, street.rivoli) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("/api/chat", 64),
+        ("/webhook/chat", 64),
+        ("/v1/chat/completions", 1024),
+        ("/api/v1/sources", 1024),
+        ("/api/v1/knowledge/search", 1024),
+    ],
+)
+async def test_one_byte_over_the_limit_is_too_large(street: Street, path: str, size: int) -> None:
+    shape = DOORS[f"POST {path}"].shape
+    for over in (0, 1):
+        body = b'{"a":"' + b"x" * (size * 1024 - 8 + over) + b'"}'
+        async with street.client(by_key=True) as sender:
+            answer = await sender.post(
+                path, content=body, headers={"Content-Type": "application/json"}
+            )
+        assert (answer.status_code == 413) is bool(over), answer.text
+        assert faults(answer, shape=shape, sent=path) == []
+
+
+async def test_who_sends_slowly_is_told_so_and_let_go(crowd: Crowd) -> None:
+    async with asyncio.timeout(60):
+        told = await asyncio.gather(*crowd.slow)
+
+    assert {answer.split()[1] for answer in told} == {b"422"}
+    assert all(b"body_too_slow" in answer for answer in told)
