@@ -110,7 +110,7 @@ class Views:
             comparable = await knowledge.has_vectors_of(tx, model=self._embedder.model)
         if tenant is None or not live:
             self.forget(tenant_id)
-            raise NotFound("agent_not_found")
+            raise NotFound("no_agent")
         profiles = await self._profiles(tenant_id, live, known)
         view = View(
             tenant,
