@@ -37,6 +37,7 @@ def passes(sentence: str, *, said: str = "") -> bool:
     [
         "Le brushing coûte 18 € [1].",
         "Le brushing coûte 18,00 euros [1].",
+        "La couleur coûte quarante-cinq euros [2].",
         "La couleur est à 45€ [2].",
         "Nous ouvrons à 9 h 30 [3].",
         "Nous fermons à 18:00 [3].",
@@ -63,6 +64,8 @@ def test_what_a_cited_passage_or_a_fact_says_may_be_said(sentence: str) -> None:
     [
         "Le brushing coûte 19 € [1].",
         "Le brushing coûte 45 € [1].",
+        "Le brushing coûte vingt euros [1].",
+        "A blow-dry is ninety-nine euros [1].",
         "Le brushing coûte 18 €.",
         "Le brushing coûte 18 € [9].",
         "Le brushing coûte 1 800 € [1].",
@@ -254,6 +257,10 @@ def test_nothing_that_no_source_has_is_ever_said(text: str) -> None:
 
 def test_claims_have_one_form() -> None:
     assert claims("1 200 €") == claims("1.200 euros") == claims("€1200") == {"price:1200"}
+    assert claims("quatre-vingt-dix-neuf euros") == claims("ninety-nine euros") == {"price:99"}
+    assert claims("mille deux cent quarante euros") == claims("1 240 €") == {"price:1240"}
+    assert claims("vingt et un euros") == claims("21 euros") == {"price:21"}
+    assert claims("deux mille euros") == claims("two thousand euros") == {"price:2000"}
     assert claims("le 1er mars") == claims("March 1") == {"date:1 3"}
     assert claims("à 9h") == claims("at 9 am") == claims("9:00") == {"hour:9:00"}
     assert claims("+33 1 99 00 12 34") == claims("01-99-00-12-34") == {"phone:0199001234"}

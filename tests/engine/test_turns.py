@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations.model import Limits, Message
@@ -21,8 +23,10 @@ from coccinelle.engine.model import (
 )
 from coccinelle.engine.turns import Engine
 from coccinelle.foundation.database import Database
+from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.errors import NotFound, Unavailable
 from coccinelle.foundation.ids import TenantId, TurnId
+from coccinelle.foundation.postgres import Addresses
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.engine.conftest import Town
@@ -543,6 +547,33 @@ async def test_what_a_model_says_that_cannot_be_stored_does_not_stop_the_record(
     result = await talk(staged(db, embedder, stage, 5), town.rivoli).say(EMAILS)
 
     assert result.text.startswith("Créez une séquence.")
+    assert (await turn_row(db, town, result.turn_id))["state"] == "answered"
+
+
+async def test_a_database_that_restarts_before_the_record_loses_no_answer(
+    db: Database,
+    town: Town,
+    embedder: WordEmbedder,
+    server: EmbeddedPostgres,
+    addresses: Addresses,
+) -> None:
+    stage = Stage("Créez une séquence [1]. ", "Et ")
+    conversation = talk(staged(db, embedder, stage, 5), town.rivoli)
+    await asyncio.gather(*(talk(conversation.engine, town.rivoli).say("Bonjour") for _ in range(9)))
+    live = await conversation.start(EMAILS)
+    async for _, event in live.events():
+        if isinstance(event, TextDelta):
+            break
+    dsn = server.dsn(database=str(conninfo_to_dict(addresses.login)["dbname"]))
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = 'coccinelle_login'"
+        )
+    stage.go.set()
+    result = await live.result()
+
+    assert result.outcome == "answered"
     assert (await turn_row(db, town, result.turn_id))["state"] == "answered"
 
 

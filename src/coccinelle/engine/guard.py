@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from coccinelle.engine.numerals import spelled_amounts
+
 NO_ANSWER = "NO_ANSWER"
 _NO_ANSWER = re.compile(r"\bNO[_ -]?ANSWER\b")
 LONGEST_SENTENCE_CHARS = 600
@@ -205,6 +207,7 @@ def claims(text: str) -> frozenset[str]:
     found.update(f"month:{_MONTH_NUMBER[m]}/{year}" for m, year in _MONTH_OF_YEAR.findall(rest))
     found.update(f"price:{_amount(a or b)}" for a, b in _PRICE.findall(rest))
     found.update(f"price:{_amount(low)}" for low in _RANGE.findall(rest))
+    found.update(f"price:{amount:g}" for amount in spelled_amounts(rest))
     found.update(f"percent:{_amount(value)}" for value in _PERCENT.findall(rest))
     found.update(f"hour:{_hour(match)}" for match in _HOUR.finditer(rest))
     for phone in _PHONE.findall(_DATE.sub(" ", rest)):
