@@ -89,7 +89,15 @@ class ChatOut(BaseModel):
     )
     sources: list[SourceOut] = Field(
         description="The passages that the answer cites.",
-        examples=[[{"title": "Séquence de bienvenue", "url": None, "score": 0.81}]],
+        examples=[
+            [
+                {
+                    "title": "Séquence de bienvenue",
+                    "url": "https://example.com/bienvenue",
+                    "score": 0.81,
+                }
+            ]
+        ],
     )
     handoff: bool = Field(description="True while a person is being asked for.", examples=[False])
     variant: Literal["baseline", "candidate"] = Field(
@@ -127,7 +135,15 @@ class HistoryItemOut(BaseModel):
     )
     sources: list[SourceOut] = Field(
         description="The passages that it cites.",
-        examples=[[{"title": "Séquence de bienvenue", "url": None, "score": 0.81}]],
+        examples=[
+            [
+                {
+                    "title": "Séquence de bienvenue",
+                    "url": "https://example.com/bienvenue",
+                    "score": 0.81,
+                }
+            ]
+        ],
     )
 
 

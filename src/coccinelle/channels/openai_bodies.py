@@ -131,7 +131,15 @@ class CompletionOut(BaseModel):
     handoff: bool = Field(description="True while a person is being asked for.", examples=[False])
     sources: list[SourceOut] = Field(
         description="The passages that the answer cites.",
-        examples=[[{"title": "Séquence de bienvenue", "url": None, "score": 0.81}]],
+        examples=[
+            [
+                {
+                    "title": "Séquence de bienvenue",
+                    "url": "https://example.com/bienvenue",
+                    "score": 0.81,
+                }
+            ]
+        ],
     )
 
 
@@ -166,7 +174,12 @@ class OpenAiErrorOut(BaseModel):
     error: OpenAiError = Field(
         description="The error.",
         examples=[
-            {"message": "…", "type": "invalid_request_error", "param": None, "code": "invalid"}
+            {
+                "message": "Ce champ est obligatoire.",
+                "type": "invalid_request_error",
+                "param": "messages",
+                "code": "required",
+            }
         ],
     )
 
