@@ -145,7 +145,7 @@ def await_healthy(server: Server, path: str = "/ready") -> float:
             return time.perf_counter() - began
         if server.process.poll() is not None or time.perf_counter() - began > START_SECONDS:
             raise NotStarted("the server did not start")
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
