@@ -80,4 +80,4 @@ def _of_row(row: _ingestion.Row) -> Figure:
     met = None if row.target is None else row.value >= row.target
     target = "none" if row.target is None else f">= {row.target:.0f} {row.unit}"
     why = "" if met is not False else "the load is named above."
-    return Figure(row.what, target, f"{row.value:.0f} {row.unit}", str(row.n), met, why)
+    return Figure(row.what, target, f"{row.value:.3g} {row.unit}", str(row.n), met, why)
