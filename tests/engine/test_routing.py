@@ -152,21 +152,19 @@ def test_a_stock_sentence_to_the_letter_needs_no_vector(text: str, kind: str | N
 
 
 def test_calibration_leaves_each_example_out_of_its_own_judgement() -> None:
-    lonely = [
-        Profile(agent(key, n, replace(AUDREY, keywords=(), examples=(word, word * 2))), v)
-        for n, (key, word, v) in enumerate(
-            [
-                ("a", "alpha", vectors(["alpha", "alpha", "beta"])),
-                ("b", "gamma", vectors(["beta", "gamma", "beta"])),
-            ]
-        )
-    ]
-    found = routing.calibrate(lonely, keyword_bonus=0.0)
+    basis = np.eye(6, dtype=np.float32)
+    bare = replace(AUDREY, keywords=(), examples=("un", "deux"))
+    near = np.vstack([basis[0], basis[1], 0.6 * basis[1] + 0.8 * basis[2]])
+    found = routing.calibrate(
+        [
+            Profile(agent("a", 0, bare), near.astype(np.float32)),
+            Profile(agent("b", 1, bare), basis[3:]),
+        ],
+        keyword_bonus=0.0,
+    )
 
-    assert len(found.points) == 4
-    assert found.points[0][2] is True
-    assert found.points[1][2] is False
-    assert found.points[1][0] < 1.0
+    assert [score for score, _, _ in found.points] == pytest.approx([0.3, 0.3, 0.0, 0.0])
+    assert [is_right for _, _, is_right in found.points] == [True, True, False, False]
 
 
 def test_calibration_of_agents_that_are_apart_is_surer_the_farther_they_are() -> None:

@@ -527,6 +527,7 @@ async def test_a_failed_message_that_is_sent_again_is_answered_anew_under_new_nu
     first = await conversation.start(EMAILS, key="m-1")
     seen = [number async for number, _ in first.events()]
     again = await conversation.start(EMAILS, key="m-1")
+    await again.result()
     events = await told(again, after=seen[-1])
 
     assert again.turn_id == first.turn_id
