@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from coccinelle.engine.numerals import spelled_amounts
 
 NO_ANSWER = "NO_ANSWER"
 _NO_ANSWER = re.compile(r"\bNO[_ -]?ANSWER\b")
 LONGEST_SENTENCE_CHARS = 600
+KEPT_TEXTS = 4096
 
 _MONTHS = (
     "janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
@@ -61,6 +64,9 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:m|mm|mme|mlle|dr|ex|etc|env|tel|no|art|cf|p|st|mr|mrs|e\.g|i\.e)\.|^\d+\.)\s*$",
     re.IGNORECASE,
 )
+# Every claim has a digit, an at sign, a dot within a word, or names a currency.
+_CHECKABLE = re.compile(r"\d|@|\w\.\w|www|http|eur|dollar|pound|[€$£]")
+_COMBINING = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _IMAGE = re.compile(r"!(?=\[)")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _ALWAYS_KNOWN = frozenset(
@@ -69,26 +75,27 @@ _ALWAYS_KNOWN = frozenset(
 )
 
 
+@dataclass(frozen=True)
 class Facts:
-    """What a set of texts says that can be checked."""
+    """What a text says that can be checked."""
 
-    def __init__(self, texts: Iterable[str]):
-        joined = visible("\n".join(texts))
-        self.claims = claims(joined)
-        self.words = frozenset(_words(joined))
+    claims: frozenset[str]
+    words: frozenset[str]
 
     def __or__(self, other: Facts) -> Facts:
-        union = Facts(())
-        union.claims = self.claims | other.claims
-        union.words = self.words | other.words
-        return union
+        return Facts(self.claims | other.claims, self.words | other.words)
 
     def without_addresses(self) -> Facts:
         """The same, but for what somebody could be made to open."""
-        rest = Facts(())
-        rest.claims = frozenset(c for c in self.claims if not c.startswith("address:"))
-        rest.words = self.words
-        return rest
+        rest = frozenset(claim for claim in self.claims if not claim.startswith("address:"))
+        return Facts(rest, self.words)
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def facts(text: str) -> Facts:
+    """What `text` says; passages and the business's facts come again with every turn."""
+    seen = visible(text)
+    return Facts(claims(seen), frozenset(_words(seen)))
 
 
 class Guard:
@@ -109,8 +116,8 @@ class Guard:
         *,
         said: Iterable[str] = (),
     ):
-        self._passages = [Facts([text]) for text in passages]
-        self._known = Facts(known) | Facts(said).without_addresses()
+        self._passages = passages
+        self._known = facts("\n".join(known)) | facts("\n".join(said)).without_addresses()
         self._replacement = replacement
         self._held = ""
         self._gave_up = False
@@ -181,7 +188,7 @@ class Guard:
             return False
         allowed = self._known
         for number in self._cited_by(sentence) or self.cited:
-            allowed = allowed | self._passages[number - 1]
+            allowed = allowed | facts(self._passages[number - 1])
         return claims(plain) <= allowed.claims and all(
             name in allowed.words for name in names(plain)
         )
@@ -193,6 +200,8 @@ class Guard:
 def claims(text: str) -> frozenset[str]:
     """What a text asserts that can be checked, each in one canonical form."""
     folded = _folded(text)
+    if not _CHECKABLE.search(folded):
+        return frozenset()
     found: set[str] = set()
     for email in _EMAIL.findall(folded):
         found.add(f"email:{email.rstrip('.')}")
@@ -226,6 +235,8 @@ def names(text: str) -> list[str]:
 
 def visible(text: str) -> str:
     """The text without what is not seen, cannot be stored, or hides in a word to change it."""
+    if text.isprintable():
+        return text
     return "".join(c for c in text if c in "\n\t\u200d" or unicodedata.category(c) not in _UNSEEN)
 
 
@@ -237,7 +248,7 @@ def _folded(text: str) -> str:
     decomposed = unicodedata.normalize(
         "NFKD", text.casefold().replace("’", "'").replace("€", " € ")
     )
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _COMBINING.sub("", decomposed)
 
 
 def _words(text: str) -> Iterable[str]:
