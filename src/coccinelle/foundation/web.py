@@ -121,7 +121,7 @@ class _Answer:
         added = {**state.get("headers", {}), b"x-request-id": state["request_id"].encode()}
         safe = dict(SAFE_HEADERS)
         if sent.get(b"content-type", b"").startswith(b"text/html"):
-            del safe[b"content-security-policy"]
+            safe[b"content-security-policy"] = b"frame-ancestors 'none'; base-uri 'none'"
         missing = {name: value for name, value in safe.items() if name not in sent}
         return [*headers, *missing.items(), *added.items()]
 
