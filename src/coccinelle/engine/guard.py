@@ -64,8 +64,8 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:m|mm|mme|mlle|dr|ex|etc|env|tel|no|art|cf|p|st|mr|mrs|e\.g|i\.e)\.|^\d+\.)\s*$",
     re.IGNORECASE,
 )
-# Every claim has a digit, an at sign, a dot within a word, or names a currency.
-_CHECKABLE = re.compile(r"\d|@|\w\.\w|www|http|eur|dollar|pound|[€$£]")
+# Every claim has a digit, an at sign, a dot or a colon within a word, or names a currency.
+_CHECKABLE = re.compile(r"\d|@|\w[.:][\w/]|www|eur|dollar|pound|[€$£]")
 _COMBINING = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _IMAGE = re.compile(r"!(?=\[)")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
@@ -91,11 +91,14 @@ class Facts:
         return Facts(rest, self.words)
 
 
-@lru_cache(maxsize=KEPT_TEXTS)
 def facts(text: str) -> Facts:
-    """What `text` says; passages and the business's facts come again with every turn."""
+    """What `text` says."""
     seen = visible(text)
     return Facts(claims(seen), frozenset(_words(seen)))
+
+
+# Passages and the business's facts come again with every turn; what customers say is not kept.
+_kept_facts = lru_cache(maxsize=KEPT_TEXTS)(facts)
 
 
 class Guard:
@@ -117,7 +120,7 @@ class Guard:
         said: Iterable[str] = (),
     ):
         self._passages = passages
-        self._known = facts("\n".join(known)) | facts("\n".join(said)).without_addresses()
+        self._known = _kept_facts("\n".join(known)) | facts("\n".join(said)).without_addresses()
         self._replacement = replacement
         self._held = ""
         self._gave_up = False
@@ -188,7 +191,7 @@ class Guard:
             return False
         allowed = self._known
         for number in self._cited_by(sentence) or self.cited:
-            allowed = allowed | facts(self._passages[number - 1])
+            allowed = allowed | _kept_facts(self._passages[number - 1])
         return claims(plain) <= allowed.claims and all(
             name in allowed.words for name in names(plain)
         )
