@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coccinelle.engine import cues
+from coccinelle.engine.phrases import language_of
 
 WANT_A_PERSON = [
     "Je veux parler à quelqu'un",
@@ -182,3 +183,42 @@ def test_a_keyword_counts_as_a_whole_word_whatever_its_accents() -> None:
     assert cues.mentions(plain, "sequence")
     assert cues.mentions(plain, "e-mails")
     assert not cues.mentions(plain, "prépa")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok parle-moi des reels instagram",
+        "parfait, je voudrais les tarifs",
+        "d'accord, comment je publie un reel",
+    ],
+)
+def test_a_question_that_begins_with_a_yes_is_still_a_question(text: str) -> None:
+    assert not cues.accepts(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zapier peut-il me rappeler un rendez-vous ?",
+        "Je veux voir une personne apparaître dans mon reel",
+        "Mes clients veulent parler à quelqu'un",
+        "Can I get a manager account?",
+        "Peut-on discuter avec un collègue pendant la formation ?",
+    ],
+)
+def test_who_speaks_of_a_person_does_not_ask_for_one(text: str) -> None:
+    assert not cues.asks_for_person(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Il y a combien de modules ?",
+        "Qui a fondé l'agence ?",
+        "On a besoin de quoi ?",
+        "Ça a marché",
+    ],
+)
+def test_plain_french_is_french(text: str) -> None:
+    assert language_of(text, "fr") == "fr"

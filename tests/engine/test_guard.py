@@ -287,3 +287,26 @@ def test_a_name_is_a_capital_that_begins_no_sentence() -> None:
         "agence",
         "martin",
     ]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Appelez le (01) 98 76 54 32 [1].",
+        "Call (555) 123-4567 [1].",
+        "Le tarif est de 350 par mois [1].",
+        "Elle dure 24 mois [1].",
+        "Vous avez 30 jours pour être remboursée [1].",
+    ],
+)
+def test_a_number_that_no_source_has_is_not_said(sentence: str) -> None:
+    guard = Guard(["La formation comprend douze modules."], [], "À vérifier.")
+
+    assert guard.feed(sentence) + guard.finish() == "À vérifier. "
+
+
+def test_a_number_that_a_source_has_and_the_number_of_an_entry_are_said() -> None:
+    guard = Guard(["La formation dure 24 mois et coûte 1 490 €."], [], "À vérifier.")
+    said = "10. Elle dure 24 mois pour 1490 €, en 3 étapes [1]."
+
+    assert guard.feed(said) + guard.finish() == said.replace(" [1]", "")

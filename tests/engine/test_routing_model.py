@@ -46,6 +46,7 @@ async def opinion(llm: ScriptedLLM, *steps: Step, seconds: float = 5.0) -> Opini
             model,
             tenant=TENANT,
             agents=AGENTS,
+            current=None,
             history=[Message("customer", "Avant")],
             text="Bonjour {agents}",
             seconds=seconds,

@@ -9,14 +9,15 @@ _SOMEONE = (
     r"(?:humain\w*|etres? humains?|quelqu'?un(?: de (?:vrai|reel|l'equipe|chez vous))?"
     r"|(?:une )?vraie personne|une (?:autre )?personne"
     r"|(?:un|une|le|la|votre|vos|des|mon|ma)(?: vrai| vraie)? (?:conseill(?:er|ere)s?|responsable"
-    r"|operat(?:eur|rice)|collaborat(?:eur|rice)|collegue|gerante?|patronn?e?)"
+    r"|operat(?:eur|rice)|gerante?|patronn?e?)"
+    r"|(?:un de |une de )?(?:vos|tes|votre|ton) (?:collegue|collaborat(?:eur|rice))s?"
     r"|(?:le |votre )?service client|agent humain|someone|somebody|(?:a |an )?(?:actual "
     r"|real )?human"
     r"|(?:a |an )(?:real |actual )?person|real person|(?:a |the |your )(?:representative|advisor"
-    r"|manager|colleague)|customer (?:service|support)|an agent)\b"
+    r"|manager|colleague)(?! (?:account|access|page|role))|customer (?:service|support)|an agent)\b"
 )
 _REACH = (
-    r"\b(?:parler|discuter|echanger|joindre|avoir|voir|(?:mett\w+|mise?) en (?:relation"
+    r"\b(?:parler|discuter|echanger|joindre|avoir|(?:mett\w+|mise?) en (?:relation"
     r"|contact|lien)"
     r"|pass(?:e|er|ez)[- ](?:moi|nous|le|la)|me passer|transfer\w+|rappel\w*|contact(?:er|ez|e|ee)"
     r"|besoin d'|speak|talk|chat|connect|transfer|reach|put me through|get)\b"
@@ -29,7 +30,7 @@ _PERSON = re.compile(rf"{_REACH}[^,.;:!?]{{0,30}}?\b{_SOMEONE}|besoin d'un {_SOM
 _WANTED = re.compile(rf"{_WISH} (?:avoir |parler (?:a|avec) )?(?:un |une |a |an )?{_SOMEONE}")
 _CALLBACK = re.compile(
     r"\b(?:rappel(?:ez|le)[- ](?:moi|nous)|(?:peut|peux|pouvez|pourriez|faites)[^,.;!?]{0,25} me"
-    r" rappeler|(?:please )?call me back)\b"
+    r" rappeler(?! (?:une?|le|la|les|l'|mon|ma|mes|de|des|que|qu'))|(?:please )?call me back)\b"
 )
 _PERSON_SHORT = re.compile(
     r"^(?:une? |a )?(?:humain|vraie personne|conseill(?:er|ere)|human|real person|person)"
@@ -49,6 +50,8 @@ _REFUSED = re.compile(
 _OTHERS = re.compile(
     r"\b(?:comment|how)\b[^,.;!?]{0,30}$|\b(?:qui|who|quand|when|si|if|lorsque|chaque fois)\b"
     r"[^,.;!?]{0,30}$"
+    r"|\b(?:mes|nos|les|des|mon|ma|leurs?|certaine?s|my|our|their|some) \w+(?: \w+)?"
+    r" (?:veul|veut|souhait|voudr|doi|peu|cherch|demand|want|need|wish|can|ask)\w*[^,.;!?]{0,20}$"
 )
 _ASKING_HOW = re.compile(
     r"\b(?:comment|how)\b[^,.;!?]{0,40}\b(?:parler|joindre|contacter|discuter|speak|talk|reach"
@@ -58,9 +61,20 @@ _ASKING_HOW = re.compile(
     r"|un conseiller|une conseillere|votre service client|le service client"
     r"|customer (?:service|support))"
 )
+# What may stand beside a yes without making it another message.
+_COURTEOUS = (
+    r"merci(?: beaucoup| bien| d'avance)?|svp|stp|s'il (?:vous|te) plait|volontiers|avec plaisir"
+    r"|bien sur|je veux bien|je voudrais bien|j'aimerais bien|j'accepte|ce serait bien|oui|ok"
+    r"|d'accord|super|parfait|allez-y|vas-y|faites|bien volontiers|tout de suite|maintenant"
+    r"|transmett?(?:ez|re|s)(?: (?:ma demande|mon message|la demande))?"
+    r"|(?:a |avec )?(?:une personne|quelqu'un)(?: de l'equipe)?"
+    r"|please|thanks?(?: you)?|thank you|do(?: it| that| so)?|go ahead|i would|i'd like that"
+    r"|that would be (?:great|nice)|of course|pass it on|to someone|a person"
+)
 _ACCEPTANCE = re.compile(
     r"^(?:oui|ouais|ok|okay|d'?accord|volontiers|avec plaisir|je veux bien|ca marche|parfait"
-    r"|allez-y|allons-y|pourquoi pas|yes|yeah|yep|sure|please|go ahead)\b.{0,40}$"
+    r"|allez-y|allons-y|pourquoi pas|yes|yeah|yep|sure|please|go ahead)"
+    rf"(?:[ ,;.!]+(?:{_COURTEOUS}))*[ ,;.!]*$"
 )
 _UNACCEPTED = re.compile(
     r"\b(?:non|pas|plus tard|mais|laisse\w*|tant pis|inutile|no|not|but|later|never mind|nevermind"

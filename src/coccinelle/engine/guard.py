@@ -1,16 +1,16 @@
 """Nothing that could be invented reaches a customer unless a source says it.
 
 A model's answer is held sentence by sentence. Prices, percentages, dates, hours, phone numbers,
-e-mails, addresses of pages and proper names must stand in a passage that the answer has cited, in
-a fact of the business, or (but for addresses of pages) in what the customer said; a sentence that
-fails is replaced, once, by the offer of a person.
+other numbers above nine, e-mails, addresses of pages and proper names must stand in a passage that
+the answer has cited, in a fact of the business, or (but for addresses of pages) in what the
+customer said; a sentence that fails is replaced, once, by the offer of a person.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,7 +35,7 @@ _ADDRESS = re.compile(
 )
 # Passages are shown with other brackets: markup in an answer has come from nowhere good.
 _MARKUP = re.compile(r"<[a-z!/?]", re.IGNORECASE)
-_PHONE = re.compile(r"(?<![\d,.])(?:\+|00)?\d(?:[ .\u00a0\u202f-]?\d){8,13}(?!\d)")
+_PHONE = re.compile(r"(?<![\d,.])(?:\+|00)?\(?\d(?:[ .()\u00a0\u202f-]{0,3}\d){8,13}(?!\d)")
 _PAIRS = re.compile(r"(?<![\d,.])0[1-9]([ .\u00a0\u202f-]?)\d\d(?:\1\d\d){3}(?!\d)")
 _NUMBER = r"\d+(?:[ .\u00a0\u202f]\d{3})*(?:[.,]\d+)?"
 _PRICE = re.compile(rf"({_NUMBER})\s*(?:€|euros?\b|eur\b|\$|dollars?\b|£)|(?:€|\$|£)\s*({_NUMBER})")
@@ -56,6 +56,8 @@ _NAME = re.compile(
     r"(?:(?:(?<=[^\W\d])|(?<=[,;%€*)]))(?<!\d\))[ \u00a0][*_(]{0,4}|(?<=['’]))"
     r"([A-ZÀ-ÖØ-Þ][\w'’-]*[a-zà-öø-ÿ][\w’-]*)"
 )
+# The number of an entry in a list, which says nothing.
+_ENTRY = re.compile(r"^\s*[*_(]{0,4}\d{1,2}[.)](?=\s)", re.MULTILINE)
 _CITATION = re.compile(r"\s*\[(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\]")
 _END = re.compile(
     r"(?:[.!?…]+[\"»)\*]*(?:\s*\[[\d,; ]+\])*\s+|\s*(?:\[[\d,; ]+\])*\s*\n+)(?=[^\s\[])"
@@ -94,7 +96,10 @@ class Facts:
 def facts(text: str) -> Facts:
     """What `text` says."""
     seen = visible(text)
-    return Facts(claims(seen), frozenset(_words(seen)))
+    made = claims(seen)
+    amounts = (claim.split(":", 1) for claim in made)
+    bare = frozenset(f"number:{n}" for kind, n in amounts if kind in ("price", "percent"))
+    return Facts(made | bare, frozenset(_words(seen)))
 
 
 # Passages and the business's facts come again with every turn; what customers say is not kept.
@@ -222,9 +227,18 @@ def claims(text: str) -> frozenset[str]:
     found.update(f"price:{amount:g}" for amount in spelled_amounts(rest))
     found.update(f"percent:{_amount(value)}" for value in _PERCENT.findall(rest))
     found.update(f"hour:{_hour(match)}" for match in _HOUR.finditer(rest))
-    for phone in _PHONE.findall(_DATE.sub(" ", rest)):
-        found.add(f"phone:{_phone(phone)}")
+    rest = _DATE.sub(" ", rest)
+    found.update(f"phone:{_phone(phone)}" for phone in _PHONE.findall(rest))
+    for spoken_for in (_PHONE, _RANGE, _PRICE, _PERCENT, _HOUR):
+        rest = spoken_for.sub(" ", rest)
+    found.update(f"number:{amount}" for amount in _numbers_above_nine(_ENTRY.sub(" ", rest)))
     return frozenset(found)
+
+
+def _numbers_above_nine(text: str) -> Iterator[str]:
+    """Those below are told of a text that has as many things, without saying so in figures."""
+    amounts = (_amount(found) for found in re.findall(_NUMBER, text))
+    return (amount for amount in amounts if float(amount) > 9)
 
 
 def names(text: str) -> list[str]:

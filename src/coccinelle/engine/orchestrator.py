@@ -28,6 +28,7 @@ from coccinelle.providers.rerank.model import Reranker
 
 LONG_MESSAGE_CHARS = 400
 LOOP_MESSAGES = 6
+COMPLAINTS = "stock:complaints"
 CANDIDATES = 20
 # A document answers a message that no agent was recognised for only when it clearly does.
 RESCUE_MARGIN = 0.10
@@ -134,7 +135,8 @@ class Orchestrator:
         follows_up = current is not None and cues.leans_on_history(inbound.text)
         if self._model is None or inbound.agent_key or follows_up or len(view.agents) == 1:
             return None
-        asked = asyncio.create_task(self._opinion(self._model, inbound, view, history, calls))
+        opinion = self._opinion(self._model, inbound, view, current, history, calls)
+        asked = asyncio.create_task(opinion)
         asked.add_done_callback(_notice)
         return asked
 
@@ -143,6 +145,7 @@ class Orchestrator:
         model: LanguageModel,
         inbound: Inbound,
         view: View,
+        current: Agent | None,
         history: Sequence[Message],
         calls: list[ModelCall],
     ) -> Opinion:
@@ -151,6 +154,7 @@ class Orchestrator:
             model,
             tenant=view.tenant,
             agents=view.agents,
+            current=current,
             history=history,
             text=inbound.text,
             seconds=self._settings.routing_seconds,
@@ -248,7 +252,8 @@ class Orchestrator:
         kind = routing.kind_by_scores(scores, self._settings)
         kept = scores.as_record()
         best = scores.agents[0][0]
-        if kind == "answer" or (kind == "neither" and len(view.agents) == 1):
+        alone = len(view.agents) == 1 and not _is_complaint(scores)
+        if kind == "answer" or (kind == "neither" and alone):
             confidence = view.calibration.confidence(scores.best, scores.lead)
             said = self._say(view, reason, agent=best.name, score=scores.best, lead=scores.lead)
             return Route("answer", best, confidence, said, "embedding", kept)
@@ -308,7 +313,7 @@ class Orchestrator:
         found: dict[AgentId, list[Passage]],
     ) -> Route:
         """What no agent is recognised for may still stand, clearly, in what one of them knows."""
-        complaint = route.scores.get("stock:complaints", 0.0)
+        complaint = route.scores.get(COMPLAINTS, 0.0)
         if complaint >= routing.COMPLAINT_SCORE or route.method == "model":
             return route
         best = max(
@@ -334,6 +339,10 @@ class Orchestrator:
 
     def _say(self, view: View, code: str, **values: object) -> str:
         return phrase(code, view.tenant.locale, **values)
+
+
+def _is_complaint(scores: Scores) -> bool:
+    return scores.as_record().get(COMPLAINTS, 0.0) >= routing.COMPLAINT_SCORE
 
 
 def _owner(passage: Passage, view: View) -> Agent | None:

@@ -8,12 +8,13 @@ from typing import Literal
 Language = Literal["fr", "en"]
 
 _FRENCH = re.compile(
-    r"\b(je|tu|vous|nous|le|la|les|des|une?|est|et|pour|avec|mon|ma|mes|quel\w*"
-    r"|comment|merci|bonjour|oui)\b",
+    r"\b(je|tu|vous|nous|on|il|elle|y|qui|quoi|que|le|la|les|du|de|des|une?|est|et|au|en|ça|ca"
+    r"|pour|avec|mon|ma|mes|quel\w*|combien|comment|merci|bonjour|oui|non|pas)\b",
     re.IGNORECASE,
 )
 _ENGLISH = re.compile(
-    r"\b(i|you|we|the|a|is|are|and|for|with|my|what|which|how|can|do|thanks?|hello|hi|yes)\b",
+    r"\b(i|you|we|it|the|is|are|and|for|with|of|to|my|this|there|what|which|where|when|how|much"
+    r"|have|does|want|need|please|thanks?|hello|hi|yes)\b",
     re.IGNORECASE,
 )
 
@@ -48,7 +49,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Could you tell me a little more? Say what you are trying to do, and I will answer.",
     },
     "route_forced": {"fr": "Agent demandé par le client.", "en": "Agent asked for by the client."},
-    "route_only": {"fr": "Seul agent de l'entreprise.", "en": "The business's only agent."},
     "route_sticky": {
         "fr": "Suite de la question précédente : {agent} continue.",
         "en": "Follows up the previous question: {agent} goes on.",

@@ -29,6 +29,7 @@ _ROUTING = """\
 Tu aiguilles les messages des clients de {company} vers l'agent qui doit répondre.
 Agents :
 {agents}
+Agent en cours : {current}.
 Réponds en JSON : "agent" (la clé d'un agent, ou "escalate" si le message ne concerne aucun \
 d'eux : réclamation sur une commande, sujet étranger), "confidence" \
 (de 0 à 1), "reason" (une phrase), "urgency" (0, 1 ou 2), "also" (liste des autres agents \
@@ -64,11 +65,20 @@ def answer_prompt(
 
 
 def routing_prompt(
-    *, tenant: Tenant, agents: Sequence[Agent], history: Sequence[Message], text: str
+    *,
+    tenant: Tenant,
+    agents: Sequence[Agent],
+    current: Agent | None,
+    history: Sequence[Message],
+    text: str,
 ) -> Prompt:
     """What the routing model is asked: which agent, how sure, why."""
     described = "\n".join(f"- {a.key} ({a.name}) : {a.configuration.description}" for a in agents)
-    system = _ROUTING.format(company=tenant.company_name, agents=described)
+    system = _ROUTING.format(
+        company=tenant.company_name,
+        agents=described,
+        current=current.key if current else "aucun pour le moment",
+    )
     said = recent(history[-4:], max_tokens=400)
     messages = [ChatMessage("system", system), *map(_chat_message, said), ChatMessage("user", text)]
     return Prompt(tuple(messages), max_tokens=200, temperature=0.0)

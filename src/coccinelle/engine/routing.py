@@ -25,7 +25,7 @@ from coccinelle.foundation.ids import AgentId
 
 Vectors = NDArray[np.float32]
 Kind = Literal["answer", "greeting", "thanks", "clarification", "person", "neither"]
-Method = Literal["forced", "only", "sticky", "words", "embedding", "model", "found", "blind"]
+Method = Literal["forced", "sticky", "words", "embedding", "model", "found", "blind"]
 
 BEST_OF = 3
 # The stock sentences outnumber any agent's examples, and the best three of more are better.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model
@@ -34,15 +35,19 @@ async def second_opinion(
     *,
     tenant: Tenant,
     agents: Sequence[Agent],
+    current: Agent | None,
     history: Sequence[Message],
     text: str,
     seconds: float,
     calls: list[ModelCall],
 ) -> Opinion:
     """Ask the routing model. Raises `ModelFailed` when no valid answer came in time."""
-    prompt = routing_prompt(tenant=tenant, agents=agents, history=history, text=text)
+    prompt = routing_prompt(
+        tenant=tenant, agents=agents, current=current, history=history, text=text
+    )
     until = asyncio.get_running_loop().time() + seconds
-    answer: Any = await ask(model, prompt, _answer_type(agents), calls=calls, until=until)
+    shape = _answer_type(tuple(agent.key for agent in agents))
+    answer: Any = await ask(model, prompt, shape, calls=calls, until=until)
     return _opinion(answer, agents)
 
 
@@ -55,9 +60,10 @@ def _opinion(answer: Any, agents: Sequence[Agent]) -> Opinion:
     return Opinion(by_key.get(best.agent), best.confidence, best.reason, answer.search_question)
 
 
-def _answer_type(agents: Sequence[Agent]) -> type[BaseModel]:
+@lru_cache(maxsize=256)
+def _answer_type(agent_keys: tuple[str, ...]) -> type[BaseModel]:
     """The shape of an answer that names one of these agents, and nobody else."""
-    keys = [agent.key for agent in agents] + [ESCALATE]
+    keys = (*agent_keys, ESCALATE)
 
     def known(key: str) -> str:
         if key not in keys:

@@ -64,6 +64,7 @@ class Views:
         self._keyword_bonus = keyword_bonus
         self._views: dict[TenantId, tuple[float, View]] = {}
         self._loading: dict[TenantId, asyncio.Task[View]] = {}
+        self._calibrations: dict[TenantId, tuple[tuple[AgentVersionId, ...], Calibration]] = {}
         self._stock: Stock | None = None
 
     async def get(self, tenant_id: TenantId) -> View:
@@ -112,22 +113,37 @@ class Views:
             self.forget(tenant_id)
             raise NotFound("no_agent")
         profiles = await self._profiles(tenant_id, live, known)
+        calibration = await self._calibrated(tenant_id, profiles)
         view = View(
             tenant,
             tuple(live),
             profiles,
-            routing.calibrate(profiles, keyword_bonus=self._keyword_bonus),
+            calibration,
             threshold.answer_threshold if threshold else DEFAULT_THRESHOLD,
             comparable,
         )
         self._keep(tenant_id, view)
         return view
 
+    async def _calibrated(self, tenant_id: TenantId, profiles: tuple[Profile, ...]) -> Calibration:
+        """Computed once for the agents' live versions, and not while others wait."""
+        versions = tuple(profile.agent.version_id for profile in profiles)
+        known = self._calibrations.get(tenant_id)
+        if known is not None and known[0] == versions:
+            return known[1]
+        made = await asyncio.to_thread(
+            routing.calibrate, profiles, keyword_bonus=self._keyword_bonus
+        )
+        self._calibrations[tenant_id] = (versions, made)
+        return made
+
     def _keep(self, tenant_id: TenantId, view: View) -> None:
         self._views.pop(tenant_id, None)
         self._views[tenant_id] = (time.monotonic(), view)
         if len(self._views) > KEPT_TENANTS:
-            del self._views[next(iter(self._views))]
+            oldest = next(iter(self._views))
+            del self._views[oldest]
+            self._calibrations.pop(oldest, None)
 
     async def _profiles(
         self, tenant_id: TenantId, live: Sequence[Agent], known: dict[AgentVersionId, bytes]
