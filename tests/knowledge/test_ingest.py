@@ -19,11 +19,10 @@ import pytest
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Unavailable
 from coccinelle.foundation.ids import SourceId, TenantId
-from coccinelle.foundation.jobs import queue, work
+from coccinelle.foundation.jobs import OUTAGE_WAITS_SECONDS, queue, wait_seconds, work
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.knowledge import actions, store
 from coccinelle.knowledge.ingest import run_ingest
-from coccinelle.knowledge.jobs import OUTAGE_WAITS_SECONDS, wait_seconds
 from coccinelle.knowledge.model import (
     Document,
     NewSource,

@@ -9,7 +9,7 @@ from procrastinate import JobContext
 
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import HandoffId, TenantId
-from coccinelle.foundation.jobs import RETRY, jobs, services_of
+from coccinelle.foundation.jobs import PROMPT, PatientRetries, jobs, services_of
 from coccinelle.handoffs import store
 from coccinelle.providers.mail import Mail, Mailer
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 MAILED_LINES = 10
 
 
-@jobs.task(name="mail_handoff", retry=RETRY, pass_context=True)
+@jobs.task(name="mail_handoff", queue=PROMPT, retry=PatientRetries(), pass_context=True)
 async def mail_handoff(context: JobContext, *, tenant_id: str, handoff_id: str) -> None:
     """Tell a tenant that a customer wants a person; a second run does nothing."""
     services = services_of(context)
@@ -41,7 +41,7 @@ async def tell(db: Database, mailer: Mailer, tenant_id: TenantId, handoff_id: Ha
     if not await mailer.send(mail_of(row, row.recipient)):
         return False
     async with db.tenant(tenant_id) as tx:
-        await store.mark_mailed(tx, handoff_id)
+        await store.mark_mailed(tx, handoff_id, row)
     return True
 
 

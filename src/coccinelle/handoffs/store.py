@@ -118,8 +118,10 @@ async def unmailed(tx: TenantTx, handoff_id: HandoffId, *, lines: int) -> MailRo
     return MailRow(**row[0]) if row else None
 
 
-async def mark_mailed(tx: TenantTx, handoff_id: HandoffId) -> None:
+async def mark_mailed(tx: TenantTx, handoff_id: HandoffId, mailed: MailRow) -> None:
+    """Note that the business was told, unless the customer has since said more than was mailed."""
     await tx.run(
-        "UPDATE handoffs SET mailed_at = now() WHERE tenant_id = %s AND id = %s",
-        [tx.tenant_id, handoff_id],
+        "UPDATE handoffs SET mailed_at = now() WHERE tenant_id = %s AND id = %s"
+        " AND (email, phone, note) IS NOT DISTINCT FROM (%s::text, %s::text, %s::text)",
+        [tx.tenant_id, handoff_id, mailed.email, mailed.phone, mailed.note],
     )
