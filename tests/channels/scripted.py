@@ -97,7 +97,7 @@ class ScriptedEngine:
 
     async def _run(self, inbound: Inbound, live: LiveTurn, admitted: Admitted) -> None:
         live.emit(TurnStarted(live.turn_id))
-        draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq)
+        draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq, admitted.lease_id)
         try:
             result = await self.script(inbound, live)
         except CoccinelleError as error:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations import store
-from coccinelle.conversations.jobs import sweep
-from coccinelle.conversations.model import Admitted, Arrival, Draft, Limits
+from coccinelle.conversations.jobs import prune, sweep
+from coccinelle.conversations.model import Admitted, Arrival, CallRecord, Draft, Limits
 from coccinelle.engine.turns import Engine
-from coccinelle.foundation.database import Database
+from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.postgres import Addresses
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.engine.setting import EMAILS, Talk, fresh, rows
@@ -43,6 +47,18 @@ async def die(db: Database, tenant: TenantId, turn: Admitted) -> None:
             " WHERE tenant_id = %s AND id = %s",
             [tenant, turn.turn_id],
         )
+
+
+async def renewed(tx: TenantTx, turn: Admitted) -> int:
+    return await store.renew_lease(
+        tx, turn_id=turn.turn_id, lease_id=turn.lease_id, lease_seconds=15
+    )
+
+
+def answered(turn: Admitted, *calls: CallRecord) -> Draft:
+    draft = Draft(turn.turn_id, turn.conversation_id, turn.seq, turn.lease_id)
+    draft.outcome, draft.text, draft.calls = "answered", "Oui.", list(calls)
+    return draft
 
 
 async def state(db: Database, tenant: TenantId, turn: Admitted) -> Any:
@@ -125,10 +141,8 @@ async def test_a_turn_that_was_ended_is_not_renewed_nor_recorded(
     await die(db, businesses[0], turn)
     await sweep(db)
     async with db.tenant(businesses[0]) as tx:
-        draft = Draft(turn.turn_id, turn.conversation_id, turn.seq, outcome="answered", text="Oui.")
-
-        assert await store.renew_lease(tx, turn_id=turn.turn_id, lease_seconds=15) == 0
-        assert not await conversations.finish(tx, draft)
+        assert await renewed(tx, turn) == 0
+        assert not await conversations.finish(tx, answered(turn))
     assert await state(db, businesses[0], turn) == "failed"
 
 
@@ -138,7 +152,7 @@ async def test_a_turn_that_is_renewed_is_not_ended(
     turn = await admitted(db, businesses[0], fresh())
     await die(db, businesses[0], turn)
     async with db.tenant(businesses[0]) as tx:
-        assert await store.renew_lease(tx, turn_id=turn.turn_id, lease_seconds=15) == 1
+        assert await renewed(tx, turn) == 1
     await sweep(db)
 
     assert await state(db, businesses[0], turn) == "answering"
@@ -172,3 +186,132 @@ async def test_a_turn_of_one_tenant_is_not_anothers_to_end(
 
     assert await state(db, businesses[0], mine) == "answering"
     assert await state(db, TenantId(uuid4()), mine) is None
+
+
+CALL = CallRecord("answer", "p", "m", "ok", 5, 9, 100, 20, 7, estimated=False)
+
+
+async def test_a_turn_that_is_weeks_old_is_ended_too(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    turn = await admitted(db, businesses[0], fresh())
+    async with db.tenant(businesses[0]) as tx:
+        await tx.run(
+            "UPDATE turns SET accepted_at = now() - interval '30 days',"
+            " lease_expires_at = now() - interval '30 days' WHERE tenant_id = %s AND id = %s",
+            [businesses[0], turn.turn_id],
+        )
+    await sweep(db)
+
+    assert await state(db, businesses[0], turn) == "failed"
+
+
+async def test_what_goes_wrong_for_one_business_is_said_and_stops_no_other(
+    db: Database, businesses: tuple[TenantId, TenantId], addresses: Addresses
+) -> None:
+    dead = [(tenant, await admitted(db, tenant, fresh())) for tenant in businesses]
+    for tenant, turn in dead:
+        await die(db, tenant, turn)
+    (broken, other) = dead if businesses[0] < businesses[1] else reversed(dead)
+    async with stuck(addresses, broken[1]):
+        with pytest.raises(ExceptionGroup):
+            await sweep(db)
+    assert await state(db, *broken) == "answering"
+    assert await state(db, *other) == "failed"
+    await sweep(db)
+    assert await state(db, *broken) == "failed"
+
+
+@asynccontextmanager
+async def stuck(addresses: Addresses, turn: Admitted) -> AsyncIterator[None]:
+    """No statement can end this turn."""
+    async with await psycopg.AsyncConnection.connect(addresses.owner, autocommit=True) as owner:
+        await owner.execute(
+            "CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql"
+            " AS 'BEGIN RAISE division_by_zero; END'"
+        )
+        await owner.execute(
+            "CREATE TRIGGER stuck BEFORE UPDATE ON turns FOR EACH ROW"
+            f" WHEN (OLD.id = '{turn.turn_id}') EXECUTE FUNCTION stuck()"
+        )
+        try:
+            yield
+        finally:
+            await owner.execute("DROP FUNCTION stuck() CASCADE")
+
+
+async def test_who_lost_a_turn_neither_keeps_nor_starts_nor_ends_the_next_attempt(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    tenant = businesses[0]
+    lost = await admitted(db, tenant, fresh())
+    await die(db, tenant, lost)
+    await sweep(db)
+    async with db.tenant(tenant) as tx:
+        ours = await conversations.reopen(tx, lost.turn_id, LIMITS)
+        assert ours is not None
+        assert await renewed(tx, lost) == 0
+        assert await conversations.start_waiting(tx, lost, LIMITS) is None
+        assert not await conversations.finish(tx, answered(lost))
+        assert not await store.is_ended(tx, answered(lost))
+    assert await state(db, tenant, lost) == "accepted"
+    async with db.tenant(tenant) as tx:
+        assert await renewed(tx, ours) == 1
+        assert await conversations.start_waiting(tx, ours, LIMITS) is not None
+        assert await conversations.start_waiting(tx, ours, LIMITS) is not None
+        assert await conversations.finish(tx, answered(ours))
+        assert await store.is_ended(tx, answered(ours))
+        assert not await store.is_ended(tx, answered(lost))
+
+
+async def test_every_call_is_kept_once_whoever_ended_the_turn_and_the_turn_is_their_sum(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    tenant = businesses[0]
+    lost = await admitted(db, tenant, fresh())
+    await die(db, tenant, lost)
+    await sweep(db)
+    async with db.tenant(tenant) as tx:
+        assert not await conversations.finish(tx, answered(lost, CALL, CALL))
+        assert not await conversations.finish(tx, answered(lost, CALL, CALL))
+        ours = await conversations.reopen(tx, lost.turn_id, LIMITS)
+        assert ours is not None
+        assert await conversations.finish(tx, answered(ours, CALL))
+    kept = "SELECT position, cost_microeur FROM model_calls WHERE turn_id = %s ORDER BY position"
+    calls = await rows(db, tenant, kept, lost.turn_id)
+    spent = "SELECT prompt_tokens, completion_tokens, cost_microeur FROM turns WHERE id = %s"
+    (turn,) = await rows(db, tenant, spent, lost.turn_id)
+
+    assert [call["position"] for call in calls] == [1, 2, 3]
+    assert tuple(turn.values()) == (300, 60, 21)
+
+
+async def test_counts_are_forgotten_when_their_window_is_over_and_not_before(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    for tenant in businesses:
+        async with db.tenant(tenant) as tx:
+            for subject in ("old", "new"):
+                await store.count_hit(tx, subject=subject, window_seconds=60, most=10)
+            await tx.run(
+                "UPDATE rate_limits SET hits = ARRAY[now() - interval '61 seconds']"
+                " WHERE tenant_id = %s AND subject = 'old'",
+                [tenant],
+            )
+    assert await prune(db, window_seconds=60) >= 2
+    for tenant in businesses:
+        left = await rows(db, tenant, "SELECT subject FROM rate_limits")
+        assert "old" not in {row["subject"] for row in left}
+        assert "new" in {row["subject"] for row in left}
+
+
+async def test_who_is_over_the_limit_is_not_counted_for_ever(
+    db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    subject = fresh("address:")
+    async with db.tenant(businesses[0]) as tx:
+        counted = [
+            await store.count_hit(tx, subject=subject, window_seconds=60, most=2) for _ in range(5)
+        ]
+
+    assert counted == [1, 2, 3, 3, 3]

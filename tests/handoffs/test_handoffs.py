@@ -91,7 +91,7 @@ async def said(db: Database, tenant_id: TenantId, text: str) -> ConversationId:
     arrival = Arrival(tenant_id, "chat_v2", f"u-{name}", f"c-{name}", text)
     admitted = await conversations.admit(db, arrival, Limits())
     assert isinstance(admitted, Admitted)
-    draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq)
+    draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq, admitted.lease_id)
     draft.outcome, draft.text = "escalated", "Une personne vous répondra."
     async with db.tenant(tenant_id) as tx:
         await conversations.finish(tx, draft)
@@ -273,6 +273,43 @@ class TestMail:
 
         assert await tell(db, postbox, shop, handoff_id)
         assert len(postbox.mails) == 1
+
+    async def test_what_the_customer_adds_while_it_is_being_mailed_is_mailed_too(
+        self, db: Database, shop: TenantId, conversation: ConversationId
+    ) -> None:
+        class Slow(Postbox):
+            async def send(self, mail: Mail) -> bool:
+                """See `Mailer`."""
+                if not self.mails:
+                    await opened(db, shop, conversation, phone="06 12 34 56 78")
+                return await super().send(mail)
+
+        postbox = Slow()
+        handoff_id = await opened(db, shop, conversation)
+
+        assert await tell(db, postbox, shop, handoff_id)
+        assert await tell(db, postbox, shop, handoff_id)
+        assert not await tell(db, postbox, shop, handoff_id)
+        assert ["06 12 34 56 78" in mail.text for mail in postbox.mails] == [False, True]
+
+    async def test_a_mail_server_that_is_down_is_waited_for(
+        self,
+        db: Database,
+        addresses: postgres.Addresses,
+        shop: TenantId,
+        conversation: ConversationId,
+    ) -> None:
+        await opened(db, shop, conversation)
+        async with await psycopg.AsyncConnection.connect(addresses.owner) as owner:
+            await owner.execute("SET search_path = procrastinate")
+            await owner.execute("UPDATE procrastinate_jobs SET attempts = 5")
+        await run_jobs(addresses, Services(db, Postbox(is_full=True)))
+        async with await psycopg.AsyncConnection.connect(addresses.owner) as owner:
+            cursor = await owner.execute(
+                "SELECT status::text, scheduled_at > now() + interval '20 minutes'"
+                " FROM procrastinate.procrastinate_jobs WHERE task_name = 'mail_handoff'"
+            )
+            assert await cursor.fetchall() == [("todo", True)]
 
     async def test_without_a_mail_server_it_is_listed_as_not_mailed(
         self, db: Database, shop: TenantId, conversation: ConversationId

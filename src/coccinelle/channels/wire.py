@@ -66,10 +66,11 @@ class Bodies:
             raise
 
     async def _count(self, tenant_id: TenantId, address: str, error: Exception) -> None:
-        window = self._limits.window_seconds
+        window, most = self._limits.window_seconds, self._limits.address_messages
+        subject = f"address:{address}"
         async with self._db.tenant(tenant_id) as tx:
-            hits = await store.count_hit(tx, subject=f"address:{address}", window_seconds=window)
-        if hits > self._limits.address_messages:
+            hits = await store.count_hit(tx, subject=subject, window_seconds=window, most=most)
+        if hits > most:
             raise TooMany(retry_after_seconds=window) from error
 
 

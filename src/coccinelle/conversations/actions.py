@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from psycopg.errors import UniqueViolation
 
@@ -52,19 +52,19 @@ async def _admit(tx: TenantTx, arrival: Arrival, limits: Limits) -> Admitted | R
     conversation = await store.open_conversation(tx, arrival)
     if conversation.customer_id != conversation.asking_customer_id:
         raise NotFound("conversation_not_found")
-    turn_id = TurnId(uuid7())
-    digest = hashlib.sha256(arrival.text.encode()).digest()
-    row = await _write(tx, arrival, conversation, turn_id, digest, limits)
+    turn_id, lease_id = TurnId(uuid7()), uuid4()
+    row = await _write(tx, arrival, conversation, turn_id, lease_id, limits)
     if row.repeated_id is not None and row.repeated_stale:
         await store.forget_key(tx, turn_id=row.repeated_id)
-        row = await _write(tx, arrival, conversation, turn_id, digest, limits)
+        row = await _write(tx, arrival, conversation, turn_id, lease_id, limits)
     if row.repeated_id is not None and row.repeated_state is not None:
         if not row.repeated_same:
             raise Conflict("message_id_reused")
         return Repeated(row.repeated_id, row.repeated_state)
     _check_counts(row, limits)
     context = _context(row)
-    return Admitted(turn_id, conversation.id, conversation.next_seq, row.is_waiting, context)
+    seq = conversation.next_seq
+    return Admitted(turn_id, conversation.id, seq, lease_id, row.is_waiting, context)
 
 
 async def _write(
@@ -72,7 +72,7 @@ async def _write(
     arrival: Arrival,
     conversation: store.ConversationRow,
     turn_id: TurnId,
-    digest: bytes,
+    lease_id: UUID,
     limits: Limits,
 ) -> store.AdmissionRow:
     subjects = [f"user:{arrival.user_id}", f"conversation:{arrival.conversation_id}"]
@@ -84,8 +84,9 @@ async def _write(
         conversation_id=conversation.id,
         seq=conversation.next_seq,
         turn_id=turn_id,
+        lease_id=lease_id,
         message_id=_message_id(arrival, turn_id),
-        message_sha256=digest,
+        message_sha256=hashlib.sha256(arrival.text.encode()).digest(),
         subjects=subjects,
         limits=limits,
     )
@@ -121,14 +122,7 @@ def _outcome(state: State | None) -> Outcome | None:
 async def start_waiting(tx: TenantTx, admitted: Admitted, limits: Limits) -> Context | None:
     """The turn's context once it is first in its conversation and now answering; else None."""
     await store.fail_dead_turns(tx, conversation_id=admitted.conversation_id)
-    started = await store.start_waiting_turn(
-        tx,
-        turn_id=admitted.turn_id,
-        conversation_id=admitted.conversation_id,
-        seq=admitted.seq,
-        lease_seconds=limits.lease_seconds,
-    )
-    if not started:
+    if not await store.start_waiting_turn(tx, admitted, lease_seconds=limits.lease_seconds):
         return None
     row = await store.context(
         tx,
@@ -141,15 +135,23 @@ async def start_waiting(tx: TenantTx, admitted: Admitted, limits: Limits) -> Con
 
 async def reopen(tx: TenantTx, turn_id: TurnId, limits: Limits) -> Admitted | None:
     """A failed turn, waiting to be answered again; None when it is not failed (any more)."""
-    row = await store.reopen_turn(tx, turn_id=turn_id, lease_seconds=limits.lease_seconds)
+    lease_id = uuid4()
+    row = await store.reopen_turn(
+        tx, turn_id=turn_id, lease_id=lease_id, lease_seconds=limits.lease_seconds
+    )
     if row is None:
         return None
     conversation_id = ConversationId(row["conversation_id"])
-    return Admitted(turn_id, conversation_id, row["seq"], True, Context())
+    return Admitted(turn_id, conversation_id, row["seq"], lease_id, True, Context())
 
 
 async def finish(tx: TenantTx, draft: Draft) -> bool:
-    """Record what became of a turn; false when it had been ended by somebody else."""
+    """Record what became of a turn; false when it is no longer the draft's lease that holds it.
+
+    Its calls to language models are recorded all the same: they were paid for.
+    """
+    if draft.calls:
+        await store.record_calls(tx, draft)
     written = await store.finish_turn(tx, draft, message_id=uuid5(draft.turn_id, "agent"))
     return written == 1
 

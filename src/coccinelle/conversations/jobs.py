@@ -1,19 +1,23 @@
-"""What a worker does for conversations: it ends the turns that a crash left open."""
+"""What a worker does for conversations: it ends turns after a crash, and forgets old counts."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from procrastinate import JobContext
 
 from coccinelle.conversations import store
-from coccinelle.foundation.database import Database
-from coccinelle.foundation.jobs import jobs, services_of
+from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.jobs import PROMPT, jobs, services_of
+from coccinelle.tenants import store as tenants
 
 log = structlog.get_logger(__name__)
 
 
 @jobs.periodic(cron="*/5 * * * * *")
-@jobs.task(name="end_dead_turns", queueing_lock="end_dead_turns", pass_context=True)
+@jobs.task(name="end_dead_turns", queue=PROMPT, queueing_lock="end_dead_turns", pass_context=True)
 async def end_dead_turns(context: JobContext, timestamp: int) -> None:
     """Fail every turn whose process no longer renews it, each in its tenant's own transaction."""
     db: Database = services_of(context).db
@@ -21,13 +25,50 @@ async def end_dead_turns(context: JobContext, timestamp: int) -> None:
 
 
 async def sweep(db: Database) -> int:
-    """End the dead turns of every tenant that has one; returns how many were ended."""
+    """End the dead turns of every tenant that has one; returns how many were ended.
+
+    Raises:
+        ExceptionGroup: what went wrong for some tenants, when all others are done.
+    """
     async with db.directory() as directory:
-        dead = await store.tenants_with_dead_turns(directory)
-    ended = 0
-    for tenant_id in {turn.tenant_id for turn in dead}:
-        async with db.tenant(tenant_id) as tx:
-            ended += await store.fail_dead_turns(tx)
+        found = await store.tenants_with_dead_turns(directory)
+    ended = await _in_each(db, found, store.fail_dead_turns)
     if ended:
         log.warning("turns_ended_after_crash", count=ended)
     return ended
+
+
+@jobs.periodic(cron="17 * * * *")
+@jobs.task(name="forget_hits", queue=PROMPT, queueing_lock="forget_hits", pass_context=True)
+async def forget_hits(context: JobContext, timestamp: int) -> None:
+    """Forget who was counted for the limits, and has not been within their window."""
+    services = services_of(context)
+    await prune(services.db, window_seconds=services.limits.window_seconds)
+
+
+async def prune(db: Database, *, window_seconds: int) -> int:
+    """Forget the counts of every tenant that are of no use; returns how many. Raises as `sweep`."""
+    async with db.directory() as directory:
+        found = [tenant.id for tenant in await tenants.listed(directory)]
+
+    async def forget(tx: TenantTx) -> int:
+        return await store.prune_hits(tx, window_seconds=window_seconds)
+
+    return await _in_each(db, found, forget)
+
+
+async def _in_each(
+    db: Database, tenant_ids: Iterable[TenantId], act: Callable[[TenantTx], Awaitable[int]]
+) -> int:
+    """The sum of what `act` returns; what fails for one tenant is raised when all were tried."""
+    total, errors = 0, []
+    for tenant_id in tenant_ids:
+        try:
+            async with db.tenant(tenant_id) as tx:
+                total += await act(tx)
+        except Exception as error:
+            log.exception("housekeeping_failed", tenant_id=str(tenant_id))
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("housekeeping failed for some tenants", errors)
+    return total

@@ -45,13 +45,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one customer, one conversation and one address may send, and how long things live."""
+    """What one customer, one conversation and one address may send, and how long things live.
+
+    `turn_seconds` is the longest that a turn waits and is answered, all together.
+    """
 
     window_seconds: int = 60
     messages: int = 10
     address_messages: int = 60
     waiting: int = 3
     lease_seconds: int = 15
+    turn_seconds: float = 80.0
     idempotency_hours: int = 24
     history_messages: int = 20
 
@@ -96,11 +100,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A turn that is ours to answer; `waiting` when an earlier one of the conversation is open."""
+    """A turn that is ours to answer; `waiting` when an earlier one of the conversation is open.
+
+    It is ours for as long as the turn's row has our `lease_id`.
+    """
 
     turn_id: TurnId
     conversation_id: ConversationId
     seq: int
+    lease_id: UUID
     waiting: bool
     context: Context
 
@@ -126,7 +134,10 @@ class UsedPassage:
 
 @dataclass(frozen=True)
 class Step:
-    """A timed part of a turn, in milliseconds from its start."""
+    """A timed part of a turn, in milliseconds from its start.
+
+    All but `record` are in the turn's row, which is written before the record has ended.
+    """
 
     step: StepName
     started_ms: int
@@ -156,6 +167,7 @@ class Draft:
     turn_id: TurnId
     conversation_id: ConversationId
     seq: int
+    lease_id: UUID
     outcome: Outcome = "interrupted"
     failure_code: str | None = None
     text: str = ""

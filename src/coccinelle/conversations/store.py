@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from coccinelle.conversations.model import (
+    Admitted,
     Arrival,
     Draft,
     HistoryItem,
@@ -63,14 +64,6 @@ class ContextRow:
     handoff_open: bool
 
 
-@dataclass(frozen=True)
-class OpenTurn:
-    """A turn whose lease has run out, and whose it is."""
-
-    tenant_id: TenantId
-    id: TurnId
-
-
 async def open_conversation(tx: TenantTx, arrival: Arrival) -> ConversationRow:
     """Find or make the customer and the conversation, and hold the conversation's row."""
     return await tx.one(
@@ -117,6 +110,62 @@ _CONTEXT = """
 """
 
 
+_REPEATED = """
+    SELECT id, state, message_sha256 = %(sha)s AS same,
+        accepted_at < now() - make_interval(hours => %(hours)s) AS stale
+    FROM turns WHERE tenant_id = %(tenant)s AND conversation_id = %(conversation)s
+        AND message_key = %(key)s
+"""
+_EARLIER = """
+    SELECT count(*)::integer AS open,
+        (count(*) FILTER (WHERE state = 'accepted' AND lease_expires_at > now()))::integer
+            AS waiting
+    FROM turns WHERE tenant_id = %(tenant)s AND conversation_id = %(conversation)s
+        AND lease_expires_at IS NOT NULL
+"""
+_COUNTED = """
+    INSERT INTO rate_limits AS r (tenant_id, subject, hits)
+    SELECT %(tenant)s, subject, ARRAY[now()] FROM unnest(%(subjects)s::text[]) AS subject
+    WHERE NOT EXISTS (SELECT FROM repeated) ORDER BY subject
+    ON CONFLICT (tenant_id, subject) DO UPDATE SET hits = ARRAY(SELECT h
+        FROM unnest(r.hits) AS h WHERE h > now() - make_interval(secs => %(window)s)) || now()
+    RETURNING subject, cardinality(hits) AS hits, (SELECT min(h) FROM unnest(hits) AS h) AS oldest
+"""
+_ACCEPTED = """
+    INSERT INTO turns (id, tenant_id, conversation_id, seq, channel, message_key, message_sha256,
+        state, lease_id, lease_expires_at)
+    SELECT %(turn)s, %(tenant)s, %(conversation)s, %(seq)s, %(channel)s, %(key)s, %(sha)s,
+        CASE WHEN earlier.open = 0 THEN 'answering' ELSE 'accepted' END, %(lease_id)s,
+        now() + make_interval(secs => %(lease)s)
+    FROM earlier WHERE NOT EXISTS (SELECT FROM repeated)
+"""
+_ASKED = """
+    INSERT INTO messages (id, tenant_id, conversation_id, seq, turn_id, author, text)
+    SELECT %(message)s, %(tenant)s, %(conversation)s, %(seq)s, %(turn)s, 'customer', %(text)s
+    WHERE NOT EXISTS (SELECT FROM repeated)
+"""
+_BUMPED = """
+    UPDATE conversations SET next_seq = %(seq)s + 2
+    WHERE tenant_id = %(tenant)s AND id = %(conversation)s AND NOT EXISTS (SELECT FROM repeated)
+"""
+_ADMIT = f"""
+    WITH repeated AS ({_REPEATED}), earlier AS ({_EARLIER}), counted AS ({_COUNTED}),
+        turn AS ({_ACCEPTED}), message AS ({_ASKED}), bumped AS ({_BUMPED})
+    SELECT repeated.id AS repeated_id, repeated.state AS repeated_state,
+        repeated.same AS repeated_same, repeated.stale AS repeated_stale,
+        earlier.waiting AS waiting_count, earlier.open > 0 AS is_waiting,
+        coalesce((SELECT max(hits) FROM counted WHERE subject NOT LIKE 'address:%%'), 0)
+            AS most_hits,
+        coalesce((SELECT max(hits) FROM counted WHERE subject LIKE 'address:%%'), 0)
+            AS address_hits,
+        coalesce((SELECT ceil(%(window)s - extract(epoch FROM now() - max(oldest)))::integer
+            FROM counted WHERE hits > CASE WHEN subject LIKE 'address:%%' THEN %(address_most)s
+            ELSE %(most)s END), 0) AS wait_seconds,
+        {_CONTEXT}
+    FROM earlier LEFT JOIN repeated ON true
+"""
+
+
 async def admit(
     tx: TenantTx,
     *,
@@ -124,6 +173,7 @@ async def admit(
     conversation_id: ConversationId,
     seq: int,
     turn_id: TurnId,
+    lease_id: UUID,
     message_id: UUID,
     message_sha256: bytes,
     subjects: Sequence[str],
@@ -136,50 +186,13 @@ async def admit(
     """
     return await tx.one(
         AdmissionRow,
-        "WITH repeated AS (SELECT id, state, message_sha256 = %(sha)s AS same,"
-        "   accepted_at < now() - make_interval(hours => %(hours)s) AS stale FROM turns"
-        "   WHERE tenant_id = %(tenant)s AND conversation_id = %(conversation)s"
-        "   AND message_key = %(key)s),"
-        " earlier AS (SELECT count(*)::integer AS open,"
-        "   (count(*) FILTER (WHERE state = 'accepted' AND lease_expires_at > now()))::integer"
-        "   AS waiting FROM turns WHERE tenant_id = %(tenant)s"
-        "   AND conversation_id = %(conversation)s AND lease_expires_at IS NOT NULL),"
-        " counted AS (INSERT INTO rate_limits AS r (tenant_id, subject, hits)"
-        "   SELECT %(tenant)s, subject, ARRAY[now()] FROM unnest(%(subjects)s::text[]) AS subject"
-        "   WHERE NOT EXISTS (SELECT FROM repeated) ORDER BY subject"
-        "   ON CONFLICT (tenant_id, subject) DO UPDATE SET hits = ARRAY(SELECT h"
-        "   FROM unnest(r.hits) AS h WHERE h > now() - make_interval(secs => %(window)s)) || now()"
-        "   RETURNING subject, cardinality(hits) AS hits, (SELECT min(h) FROM unnest(hits) AS h)"
-        "   AS oldest),"
-        " turn AS (INSERT INTO turns (id, tenant_id, conversation_id, seq, channel, message_key,"
-        "   message_sha256, state, lease_expires_at)"
-        "   SELECT %(turn)s, %(tenant)s, %(conversation)s, %(seq)s, %(channel)s, %(key)s, %(sha)s,"
-        "   CASE WHEN earlier.open = 0 THEN 'answering' ELSE 'accepted' END,"
-        "   now() + make_interval(secs => %(lease)s)"
-        "   FROM earlier WHERE NOT EXISTS (SELECT FROM repeated)),"
-        " message AS (INSERT INTO messages (id, tenant_id, conversation_id, seq, turn_id, author,"
-        "   text) SELECT %(message)s, %(tenant)s, %(conversation)s, %(seq)s, %(turn)s, 'customer',"
-        "   %(text)s WHERE NOT EXISTS (SELECT FROM repeated)),"
-        " bumped AS (UPDATE conversations SET next_seq = %(seq)s + 2"
-        "   WHERE tenant_id = %(tenant)s AND id = %(conversation)s"
-        "   AND NOT EXISTS (SELECT FROM repeated))"
-        " SELECT repeated.id AS repeated_id, repeated.state AS repeated_state,"
-        " repeated.same AS repeated_same, repeated.stale AS repeated_stale,"
-        " earlier.waiting AS waiting_count, earlier.open > 0 AS is_waiting,"
-        " coalesce((SELECT max(hits) FROM counted WHERE subject NOT LIKE 'address:%%'), 0)"
-        " AS most_hits,"
-        " coalesce((SELECT max(hits) FROM counted WHERE subject LIKE 'address:%%'), 0)"
-        " AS address_hits,"
-        " coalesce((SELECT ceil(%(window)s - extract(epoch FROM now() - max(oldest)))::integer"
-        " FROM counted WHERE hits > CASE WHEN subject LIKE 'address:%%' THEN %(address_most)s"
-        " ELSE %(most)s END), 0) AS wait_seconds,"
-        + _CONTEXT
-        + " FROM earlier LEFT JOIN repeated ON true",
+        _ADMIT,
         {
             "tenant": tx.tenant_id,
             "conversation": conversation_id,
             "seq": seq,
             "turn": turn_id,
+            "lease_id": lease_id,
             "message": message_id,
             "channel": arrival.channel,
             "key": arrival.message_key,
@@ -204,14 +217,16 @@ async def forget_key(tx: TenantTx, *, turn_id: TurnId) -> None:
     )
 
 
-async def count_hit(tx: TenantTx, *, subject: str, window_seconds: int) -> int:
-    """Count one hit of `subject`, and say how many there are in the window."""
+async def count_hit(tx: TenantTx, *, subject: str, window_seconds: int, most: int) -> int:
+    """Count one hit of `subject`, and say how many there are in the window: `most` + 1 at most."""
     hits: int = await tx.value(
-        "INSERT INTO rate_limits AS r (tenant_id, subject, hits) VALUES (%s, %s, ARRAY[now()])"
+        "INSERT INTO rate_limits AS r (tenant_id, subject, hits)"
+        " VALUES (%(tenant)s, %(subject)s, ARRAY[now()])"
         " ON CONFLICT (tenant_id, subject) DO UPDATE SET hits = ARRAY(SELECT h"
-        " FROM unnest(r.hits) AS h WHERE h > now() - make_interval(secs => %s)) || now()"
+        "   FROM unnest(r.hits || now()) AS h WHERE h > now() - make_interval(secs => %(window)s)"
+        "   LIMIT %(most)s + 1)"
         " RETURNING cardinality(hits)",
-        [tx.tenant_id, subject, window_seconds],
+        {"tenant": tx.tenant_id, "subject": subject, "window": window_seconds, "most": most},
     )
     return hits
 
@@ -255,45 +270,48 @@ async def fail_dead_turns(tx: TenantTx, *, conversation_id: ConversationId | Non
     return await tx.run(
         "UPDATE turns SET state = 'failed', failure_code = 'crashed', lease_expires_at = NULL,"
         " finished_at = now(),"
-        " latency_ms = (extract(epoch FROM now() - accepted_at) * 1000)::integer"
+        " latency_ms = least(extract(epoch FROM now() - accepted_at) * 1000, 2147483647)::integer"
         " WHERE tenant_id = %(tenant)s AND lease_expires_at < now()"
         " AND (%(conversation)s::uuid IS NULL OR conversation_id = %(conversation)s)",
         {"tenant": tx.tenant_id, "conversation": conversation_id},
     )
 
 
-async def start_waiting_turn(
-    tx: TenantTx, *, turn_id: TurnId, conversation_id: ConversationId, seq: int, lease_seconds: int
-) -> int:
-    """Let a waiting turn answer if it is the first open one: 1, else 0."""
+async def start_waiting_turn(tx: TenantTx, admitted: Admitted, *, lease_seconds: int) -> int:
+    """Let a waiting turn that is ours answer if it is the first open one: 1, else 0.
+
+    A second time gives 1 again: an answer of the database that was lost is asked for anew.
+    """
     return await tx.run(
         "UPDATE turns SET state = 'answering',"
         " lease_expires_at = now() + make_interval(secs => %(lease)s)"
-        " WHERE tenant_id = %(tenant)s AND id = %(turn)s AND state = 'accepted'"
+        " WHERE tenant_id = %(tenant)s AND id = %(turn)s AND lease_expires_at IS NOT NULL"
+        " AND lease_id = %(lease_id)s"
         " AND NOT EXISTS (SELECT FROM turns AS o WHERE o.tenant_id = %(tenant)s"
         " AND o.conversation_id = %(conversation)s AND o.lease_expires_at IS NOT NULL"
         " AND (o.state = 'answering' OR o.seq < %(seq)s) AND o.id <> %(turn)s)",
         {
             "tenant": tx.tenant_id,
-            "turn": turn_id,
-            "conversation": conversation_id,
-            "seq": seq,
+            "turn": admitted.turn_id,
+            "lease_id": admitted.lease_id,
+            "conversation": admitted.conversation_id,
+            "seq": admitted.seq,
             "lease": lease_seconds,
         },
     )
 
 
-async def renew_lease(tx: TenantTx, *, turn_id: TurnId, lease_seconds: int) -> int:
-    """Keep an open turn ours; 0 when it was ended by somebody else."""
+async def renew_lease(tx: TenantTx, *, turn_id: TurnId, lease_id: UUID, lease_seconds: int) -> int:
+    """Keep an open turn ours; 0 when it was ended, or taken up again, by somebody else."""
     return await tx.run(
         "UPDATE turns SET lease_expires_at = now() + make_interval(secs => %s)"
-        " WHERE tenant_id = %s AND id = %s AND lease_expires_at IS NOT NULL",
-        [lease_seconds, tx.tenant_id, turn_id],
+        " WHERE tenant_id = %s AND id = %s AND lease_id = %s AND lease_expires_at IS NOT NULL",
+        [lease_seconds, tx.tenant_id, turn_id, lease_id],
     )
 
 
 async def reopen_turn(
-    tx: TenantTx, *, turn_id: TurnId, lease_seconds: int
+    tx: TenantTx, *, turn_id: TurnId, lease_id: UUID, lease_seconds: int
 ) -> dict[str, Any] | None:
     """Take up a failed turn again, because its message was sent again.
 
@@ -304,10 +322,11 @@ async def reopen_turn(
         " ON t.tenant_id = c.tenant_id AND t.conversation_id = c.id"
         " WHERE t.tenant_id = %(tenant)s AND t.id = %(turn)s FOR UPDATE OF c)"
         " UPDATE turns SET state = 'accepted', failure_code = NULL, finished_at = NULL,"
+        " lease_id = %(lease_id)s,"
         " lease_expires_at = now() + make_interval(secs => %(lease)s) FROM held"
         " WHERE tenant_id = %(tenant)s AND turns.id = %(turn)s AND state = 'failed'"
         " RETURNING conversation_id, seq",
-        {"lease": lease_seconds, "tenant": tx.tenant_id, "turn": turn_id},
+        {"lease": lease_seconds, "lease_id": lease_id, "tenant": tx.tenant_id, "turn": turn_id},
     )
     return rows[0] if rows else None
 
@@ -319,53 +338,111 @@ async def turn_state(tx: TenantTx, turn_id: TurnId) -> State | None:
     return state
 
 
-async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
-    """Write all that became of a turn: 1, or 0 when it was ended by somebody else meanwhile."""
+async def is_ended(tx: TenantTx, draft: Draft) -> bool:
+    """Whether the turn has ended as the draft says, under the draft's lease."""
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM turns WHERE tenant_id = %s AND id = %s AND lease_id = %s"
+        " AND state = %s)",
+        [tx.tenant_id, draft.turn_id, draft.lease_id, draft.outcome],
+    )
+    return found
+
+
+_NEW_CALLS = """
+    INSERT INTO model_calls (tenant_id, turn_id, lease_id, position, task, provider, model,
+        outcome, first_token_ms, duration_ms, prompt_tokens, completion_tokens, cost_microeur,
+        estimated)
+    SELECT %(tenant)s, turns.id, %(lease_id)s, c.position + (SELECT count(*) FROM model_calls
+            WHERE tenant_id = %(tenant)s AND turn_id = %(turn)s),
+        c.row ->> 0, c.row ->> 1, c.row ->> 2, c.row ->> 3, (c.row ->> 4)::integer,
+        (c.row ->> 5)::integer, (c.row ->> 6)::integer, (c.row ->> 7)::integer,
+        (c.row ->> 8)::bigint, (c.row ->> 9)::boolean
+    FROM turns, jsonb_array_elements(%(calls)s) WITH ORDINALITY AS c (row, position)
+    WHERE turns.tenant_id = %(tenant)s AND turns.id = %(turn)s
+        AND NOT EXISTS (SELECT FROM model_calls WHERE tenant_id = %(tenant)s
+            AND turn_id = %(turn)s AND lease_id = %(lease_id)s)
+    RETURNING prompt_tokens, completion_tokens, cost_microeur
+"""
+
+
+async def record_calls(tx: TenantTx, draft: Draft) -> None:
+    """Keep the calls of a turn, whoever has ended it, and add to what it costs.
+
+    A second time changes nothing: the turn's figures are the sums of its calls.
+    """
     calls = [
         [c.task, c.provider, c.model, c.outcome, c.first_token_ms, c.duration_ms]
         + [c.prompt_tokens, c.completion_tokens, c.cost_microeur, c.estimated]
         for c in draft.calls
     ]
-    return await tx.run(
-        "WITH turn AS (UPDATE turns SET state = %(outcome)s, failure_code = %(failure)s,"
-        "   lease_expires_at = NULL, finished_at = now(), agent_id = %(agent)s,"
-        "   agent_version_id = %(version)s, confidence = %(confidence)s, reason = %(reason)s,"
-        "   route_method = %(method)s, route_scores = %(scores)s, search_question = %(question)s,"
-        "   best_score = %(best)s, answer_threshold = %(threshold)s, loop_detected = %(loop)s,"
-        "   first_text_ms = %(first)s, latency_ms = %(latency)s, prompt_tokens = %(prompt)s,"
-        "   completion_tokens = %(completion)s, cost_microeur = %(cost)s"
-        "   WHERE tenant_id = %(tenant)s AND id = %(turn)s AND lease_expires_at IS NOT NULL"
-        "   RETURNING id),"
-        " said AS (INSERT INTO messages (id, tenant_id, conversation_id, seq, turn_id, author,"
-        "   agent_id, text) SELECT %(message)s, %(tenant)s, %(conversation)s, %(seq)s, id, 'agent',"
-        "   %(agent)s, %(text)s FROM turn WHERE %(text)s <> '' AND %(outcome)s <> 'failed'),"
-        " steps AS (INSERT INTO turn_steps (tenant_id, turn_id, position, step, started_ms,"
-        "   duration_ms) SELECT %(tenant)s, turn.id, s.position, s.row ->> 0,"
-        "   (s.row ->> 1)::integer, (s.row ->> 2)::integer FROM turn,"
-        "   jsonb_array_elements(%(steps)s) WITH ORDINALITY AS s (row, position)"
-        "   ON CONFLICT (tenant_id, turn_id, position) DO UPDATE SET step = excluded.step,"
-        "   started_ms = excluded.started_ms, duration_ms = excluded.duration_ms),"
-        " calls AS (INSERT INTO model_calls (tenant_id, turn_id, position, task, provider, model,"
-        "   outcome, first_token_ms, duration_ms, prompt_tokens, completion_tokens, cost_microeur,"
-        "   estimated) SELECT %(tenant)s, turn.id, (SELECT count(*) FROM model_calls"
-        "   WHERE tenant_id = %(tenant)s AND turn_id = %(turn)s) + c.position, c.row ->> 0,"
-        "   c.row ->> 1, c.row ->> 2, c.row ->> 3, (c.row ->> 4)::integer, (c.row ->> 5)::integer,"
-        "   (c.row ->> 6)::integer, (c.row ->> 7)::integer, (c.row ->> 8)::bigint,"
-        "   (c.row ->> 9)::boolean FROM turn,"
-        "   jsonb_array_elements(%(calls)s) WITH ORDINALITY AS c (row, position)),"
-        " used AS (INSERT INTO turn_sources (tenant_id, turn_id, position, chunk_id, title, url,"
-        "   score, cited) SELECT %(tenant)s, turn.id, u.position, (u.row ->> 0)::uuid, u.row ->> 1,"
-        "   u.row ->> 2, (u.row ->> 3)::real, (u.row ->> 4)::boolean FROM turn,"
-        "   jsonb_array_elements(%(passages)s) WITH ORDINALITY AS u (row, position)"
-        "   ON CONFLICT (tenant_id, turn_id, position) DO NOTHING)"
-        " UPDATE conversations SET last_message_at = now(),"
-        "   agent_id = coalesce(%(agent)s, agent_id),"
-        "   opportunity_at = CASE WHEN %(loop)s THEN coalesce(opportunity_at, now())"
-        "   ELSE opportunity_at END FROM turn"
-        "   WHERE conversations.tenant_id = %(tenant)s AND conversations.id = %(conversation)s",
+    await tx.run(
+        f"WITH fresh AS ({_NEW_CALLS}),"
+        " spent AS (SELECT sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion,"
+        "   sum(cost_microeur) AS cost FROM fresh HAVING count(*) > 0)"
+        " UPDATE turns SET prompt_tokens = prompt_tokens + spent.prompt,"
+        " completion_tokens = completion_tokens + spent.completion,"
+        " cost_microeur = cost_microeur + spent.cost"
+        " FROM spent WHERE tenant_id = %(tenant)s AND id = %(turn)s",
         {
             "tenant": tx.tenant_id,
             "turn": draft.turn_id,
+            "lease_id": draft.lease_id,
+            "calls": Jsonb(calls),
+        },
+    )
+
+
+_ENDED = """
+    UPDATE turns SET state = %(outcome)s, failure_code = %(failure)s, lease_expires_at = NULL,
+        finished_at = now(), agent_id = %(agent)s, agent_version_id = %(version)s,
+        confidence = %(confidence)s, reason = %(reason)s, route_method = %(method)s,
+        route_scores = %(scores)s, search_question = %(question)s, best_score = %(best)s,
+        answer_threshold = %(threshold)s, loop_detected = %(loop)s, first_text_ms = %(first)s,
+        latency_ms = %(latency)s
+    WHERE tenant_id = %(tenant)s AND id = %(turn)s AND lease_id = %(lease_id)s
+        AND lease_expires_at IS NOT NULL
+    RETURNING id
+"""
+_SAID = """
+    INSERT INTO messages (id, tenant_id, conversation_id, seq, turn_id, author, agent_id, text)
+    SELECT %(message)s, %(tenant)s, %(conversation)s, %(seq)s, id, 'agent', %(agent)s, %(text)s
+    FROM turn WHERE %(text)s <> '' AND %(outcome)s <> 'failed'
+"""
+_STEPS = """
+    INSERT INTO turn_steps (tenant_id, turn_id, position, step, started_ms, duration_ms)
+    SELECT %(tenant)s, turn.id, s.position, s.row ->> 0, (s.row ->> 1)::integer,
+        (s.row ->> 2)::integer
+    FROM turn, jsonb_array_elements(%(steps)s) WITH ORDINALITY AS s (row, position)
+    ON CONFLICT (tenant_id, turn_id, position) DO UPDATE SET step = excluded.step,
+        started_ms = excluded.started_ms, duration_ms = excluded.duration_ms
+"""
+_USED = """
+    INSERT INTO turn_sources (tenant_id, turn_id, position, chunk_id, title, url, score, cited)
+    SELECT %(tenant)s, turn.id, u.position, (u.row ->> 0)::uuid, u.row ->> 1, u.row ->> 2,
+        (u.row ->> 3)::real, (u.row ->> 4)::boolean
+    FROM turn, jsonb_array_elements(%(passages)s) WITH ORDINALITY AS u (row, position)
+    ON CONFLICT (tenant_id, turn_id, position) DO NOTHING
+"""
+_FINISH = f"""
+    WITH turn AS ({_ENDED}), said AS ({_SAID}), steps AS ({_STEPS}), used AS ({_USED})
+    UPDATE conversations SET last_message_at = now(), agent_id = coalesce(%(agent)s, agent_id),
+        opportunity_at = CASE WHEN %(loop)s THEN coalesce(opportunity_at, now())
+        ELSE opportunity_at END
+    FROM turn
+    WHERE conversations.tenant_id = %(tenant)s AND conversations.id = %(conversation)s
+"""
+
+
+async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
+    """Write what became of a turn: 1, or 0 when its lease is no longer the draft's."""
+    steps = [[s.step, s.started_ms, s.duration_ms] for s in draft.steps if s.step != "record"]
+    used = [[str(p.chunk_id), p.title, p.url, p.score, p.cited] for p in draft.passages]
+    return await tx.run(
+        _FINISH,
+        {
+            "tenant": tx.tenant_id,
+            "turn": draft.turn_id,
+            "lease_id": draft.lease_id,
             "message": message_id,
             "conversation": draft.conversation_id,
             "seq": draft.seq + 1,
@@ -384,14 +461,8 @@ async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
             "loop": draft.loop_detected,
             "first": draft.first_text_ms,
             "latency": draft.latency_ms,
-            "prompt": sum(call.prompt_tokens for call in draft.calls),
-            "completion": sum(call.completion_tokens for call in draft.calls),
-            "cost": sum(call.cost_microeur for call in draft.calls),
-            "steps": Jsonb([[s.step, s.started_ms, s.duration_ms] for s in draft.steps]),
-            "calls": Jsonb(calls),
-            "passages": Jsonb(
-                [[str(p.chunk_id), p.title, p.url, p.score, p.cited] for p in draft.passages]
-            ),
+            "steps": Jsonb(steps),
+            "passages": Jsonb(used),
         },
     )
 
@@ -504,13 +575,9 @@ async def save_feedback(tx: TenantTx, *, turn_id: TurnId, score: int, comment: s
     )
 
 
-async def tenants_with_dead_turns(tx: DirectoryTx, *, limit: int = 100) -> list[OpenTurn]:
-    return await tx.all(
-        OpenTurn,
-        "SELECT tenant_id, id FROM turns WHERE lease_expires_at < now()"
-        " ORDER BY lease_expires_at LIMIT %s",
-        [limit],
-    )
+async def tenants_with_dead_turns(tx: DirectoryTx) -> list[TenantId]:
+    found = await tx.records("SELECT DISTINCT tenant_id FROM turns WHERE lease_expires_at < now()")
+    return [TenantId(row["tenant_id"]) for row in found]
 
 
 async def message_is_known(

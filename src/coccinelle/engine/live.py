@@ -17,12 +17,14 @@ from coccinelle.engine.model import (
 )
 from coccinelle.foundation.ids import TurnId
 
+FIRST_READER_SECONDS = 2.0
+
 
 class LiveTurn:
     """The events of one turn, numbered upwards, for any number of readers at any time.
 
     While somebody reads, or waits for the result, the turn is attended. When nobody has for
-    `grace_seconds` it is abandoned, once.
+    `grace_seconds` it is abandoned, once; the first reader has `FIRST_READER_SECONDS` at least.
 
     Args:
         again: the turn is answered once more; its events have numbers that no reader of the turn
@@ -53,8 +55,10 @@ class LiveTurn:
         return told
 
     def when_abandoned(self, act: Callable[[], object]) -> None:
-        """Call `act` when nobody has attended for the time of grace."""
+        """Call `act` when nobody has attended for the time of grace, counted from now at first."""
         self._abandon = act
+        if self._attending == 0 and not self.is_over:
+            self._abandon_after(max(self._grace_seconds, FIRST_READER_SECONDS))
 
     @property
     def is_over(self) -> bool:
@@ -113,5 +117,7 @@ class LiveTurn:
     def _leave(self) -> None:
         self._attending -= 1
         if self._attending == 0 and not self.is_over:
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(self._grace_seconds, self._abandon)
+            self._abandon_after(self._grace_seconds)
+
+    def _abandon_after(self, seconds: float) -> None:
+        self._leaving = asyncio.get_running_loop().call_later(seconds, self._abandon)

@@ -19,15 +19,6 @@ def observe(draft: Draft, *, channel: Channel) -> None:
         first_text_ms=draft.first_text_ms,
         steps=[(step.step, step.duration_ms) for step in draft.steps],
     )
-    for call in draft.calls:
-        metrics.count_model_call(
-            task=call.task,
-            model=call.model,
-            outcome=call.outcome,
-            prompt_tokens=call.prompt_tokens,
-            completion_tokens=call.completion_tokens,
-            cost_microeur=call.cost_microeur,
-        )
     tracing.record(
         "turn",
         duration_ms=draft.latency_ms,
@@ -43,3 +34,16 @@ def observe(draft: Draft, *, channel: Channel) -> None:
         latency_ms=draft.latency_ms,
         pii={"text": draft.text},
     )
+
+
+def observe_calls(draft: Draft) -> None:
+    """Count what was asked of language models, also for a turn that could not be recorded."""
+    for call in draft.calls:
+        metrics.count_model_call(
+            task=call.task,
+            model=call.model,
+            outcome=call.outcome,
+            prompt_tokens=call.prompt_tokens,
+            completion_tokens=call.completion_tokens,
+            cost_microeur=call.cost_microeur,
+        )

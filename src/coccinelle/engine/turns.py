@@ -47,7 +47,7 @@ from coccinelle.engine.model import (
     TurnResult,
     TurnStarted,
 )
-from coccinelle.engine.observed import observe
+from coccinelle.engine.observed import observe, observe_calls
 from coccinelle.engine.orchestrator import Decision, Orchestrator
 from coccinelle.engine.phrases import language_of, phrase
 from coccinelle.engine.replay import replayed
@@ -179,7 +179,7 @@ class Engine:
     ) -> LiveTurn:
         grace = self._settings.disconnect_grace_seconds
         live = LiveTurn(admitted.turn_id, grace_seconds=grace, again=again)
-        draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq)
+        draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq, admitted.lease_id)
         turn = _Turn(inbound, view, live, admitted, draft, started)
         task = self._kept(asyncio.create_task(self._run(turn)))
         live.when_abandoned(task.cancel)
@@ -204,8 +204,11 @@ class Engine:
         state = repeated.state
         while (live := self._live.get(repeated.turn_id)) is None:
             if state == "failed":
-                if (reopened := await self._reopened(inbound, repeated.turn_id)) is not None:
-                    return self._begin(inbound, view, reopened, started, again=True)
+                reopening = self._reopened(inbound, view, repeated.turn_id, started)
+                # As when it is admitted: a hang-up does not leave it to nobody.
+                reopened = await asyncio.shield(self._kept(asyncio.create_task(reopening)))
+                if reopened is not None:
+                    return reopened
             elif state not in OPEN_STATES:
                 async with self._db.tenant(inbound.tenant_id) as tx:
                     return await replayed(tx, repeated.turn_id)
@@ -215,9 +218,14 @@ class Engine:
             state = await self._state(inbound, repeated.turn_id)
         return live
 
-    async def _reopened(self, inbound: Inbound, turn_id: TurnId) -> Admitted | None:
+    async def _reopened(
+        self, inbound: Inbound, view: View, turn_id: TurnId, started: float
+    ) -> LiveTurn | None:
         async with self._db.tenant(inbound.tenant_id) as tx:
-            return await conversations.reopen(tx, turn_id, self._limits)
+            admitted = await conversations.reopen(tx, turn_id, self._limits)
+        if admitted is None:
+            return None
+        return self._begin(inbound, view, admitted, started, again=True)
 
     async def _state(self, inbound: Inbound, turn_id: TurnId) -> State:
         """The turn's state, after its death was noticed. Raises `NotFound` where it was erased."""
@@ -234,8 +242,12 @@ class Engine:
         renewing = asyncio.create_task(self._keep_lease(turn, asyncio.current_task()))
         failure: CoccinelleError | None = None
         try:
-            await self._converse(turn)
-        except ModelFailed:
+            async with asyncio.timeout(self._limits.turn_seconds):
+                await self._converse(turn)
+        except (ModelFailed, TimeoutError) as error:
+            log.warning(
+                "turn_not_answered", turn_id=str(turn.draft.turn_id), why=type(error).__name__
+            )
             failure = Unavailable("answer_failed")
         except CoccinelleError as error:
             failure = error
@@ -257,7 +269,11 @@ class Engine:
         while not recording.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([recording])
-        failure = recording.result() or failure
+        not_recorded = recording.result()
+        observe_calls(turn.draft)
+        if not_recorded is None:
+            self._tell(turn)
+        failure = not_recorded or failure
         self._live.pop(turn.draft.turn_id, None)
         if failure is None:
             turn.live.emit(TurnFinished(_result(turn)))
@@ -266,13 +282,23 @@ class Engine:
 
     async def _recorded(self, turn: _Turn) -> Unavailable | None:
         """Record the turn, trying for a few seconds; or why it is not in the database as it was."""
+        since = turn.elapsed_ms()
+        turn.draft.calls = [_call_record(call) for call in turn.calls]
+        turn.draft.latency_ms = since
         try:
             async with asyncio.timeout(RECORD_SECONDS):
                 written = await self._persisted(turn)
         except Exception:
             log.exception("turn_not_recorded", turn_id=str(turn.draft.turn_id))
             return Unavailable("database_unavailable")
+        turn.step("record", since)
         return None if written else Unavailable("answer_failed")
+
+    def _tell(self, turn: _Turn) -> None:
+        """Let figures, log and readers know of what is recorded."""
+        observe(turn.draft, channel=turn.inbound.channel)
+        if turn.handoff_reason is not None and turn.draft.outcome == "escalated":
+            turn.live.emit(HandoffOpened(turn.handoff_reason))
 
     async def _persisted(self, turn: _Turn) -> bool:
         with contextlib.suppress(Unavailable):
@@ -285,7 +311,7 @@ class Engine:
 
     async def _is_recorded(self, turn: _Turn) -> bool:
         async with self._db.tenant(turn.inbound.tenant_id) as tx:
-            return await rows.turn_state(tx, turn.draft.turn_id) == turn.draft.outcome
+            return await rows.is_ended(tx, turn.draft)
 
     async def _converse(self, turn: _Turn) -> None:
         turn.context = await self._wait_for_turn(turn)
@@ -308,10 +334,12 @@ class Engine:
         if not turn.admitted.waiting:
             return turn.admitted.context
         while True:
-            async with self._db.tenant(turn.inbound.tenant_id) as tx:
-                context = await conversations.start_waiting(tx, turn.admitted, self._limits)
-            if context is not None:
-                return context
+            # A database that restarts meanwhile costs the customer time, and not the answer.
+            with contextlib.suppress(Unavailable):
+                async with self._db.tenant(turn.inbound.tenant_id) as tx:
+                    context = await conversations.start_waiting(tx, turn.admitted, self._limits)
+                if context is not None:
+                    return context
             await asyncio.sleep(WAIT_SECONDS)
 
     async def _respond(self, turn: _Turn, decision: Decision) -> None:
@@ -422,9 +450,6 @@ class Engine:
 
     async def _record(self, turn: _Turn) -> bool:
         draft = turn.draft
-        since = turn.elapsed_ms()
-        draft.calls = [_call_record(call) for call in turn.calls]
-        draft.latency_ms = since
         async with self._db.tenant(turn.inbound.tenant_id) as tx:
             written = await conversations.finish(tx, draft)
             if written and draft.gap_question is not None and draft.outcome == "escalated":
@@ -435,11 +460,6 @@ class Engine:
                 await handoffs.open(
                     tx, conversation_id=draft.conversation_id, reason=turn.handoff_reason
                 )
-        turn.step("record", since)
-        if written:
-            observe(draft, channel=turn.inbound.channel)
-        if written and turn.handoff_reason is not None:
-            turn.live.emit(HandoffOpened(turn.handoff_reason))
         return written
 
     async def _keep_lease(self, turn: _Turn, running: asyncio.Task[None] | None) -> None:
@@ -450,7 +470,10 @@ class Engine:
             try:
                 async with self._db.tenant(turn.inbound.tenant_id) as tx:
                     held = await rows.renew_lease(
-                        tx, turn_id=turn.draft.turn_id, lease_seconds=seconds
+                        tx,
+                        turn_id=turn.draft.turn_id,
+                        lease_id=turn.draft.lease_id,
+                        lease_seconds=seconds,
                     )
             except Unavailable:
                 continue

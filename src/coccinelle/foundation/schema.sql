@@ -532,6 +532,7 @@ ALTER TABLE ONLY public.messages FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.model_calls (
     tenant_id uuid NOT NULL,
     turn_id uuid NOT NULL,
+    lease_id uuid NOT NULL,
     "position" smallint NOT NULL,
     task text NOT NULL,
     provider text NOT NULL,
@@ -583,7 +584,8 @@ CREATE TABLE public.schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
     checksum text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    phase text DEFAULT 'contract'::text NOT NULL
 );
 
 CREATE TABLE public.source_agents (
@@ -676,7 +678,7 @@ CREATE TABLE public.turn_steps (
     step text NOT NULL,
     started_ms integer NOT NULL,
     duration_ms integer NOT NULL,
-    CONSTRAINT turn_steps_step_check CHECK ((step = ANY (ARRAY['admit'::text, 'route'::text, 'retrieve'::text, 'generate'::text, 'record'::text])))
+    CONSTRAINT turn_steps_step_check CHECK ((step = ANY (ARRAY['admit'::text, 'route'::text, 'retrieve'::text, 'generate'::text])))
 );
 
 ALTER TABLE ONLY public.turn_steps FORCE ROW LEVEL SECURITY;
@@ -690,6 +692,7 @@ CREATE TABLE public.turns (
     message_key text,
     message_sha256 bytea NOT NULL,
     state text NOT NULL,
+    lease_id uuid,
     lease_expires_at timestamp with time zone,
     failure_code text,
     variant text DEFAULT 'candidate'::text NOT NULL,
@@ -712,8 +715,9 @@ CREATE TABLE public.turns (
     finished_at timestamp with time zone,
     CONSTRAINT turns_channel_check CHECK ((channel = ANY (ARRAY['chat_v2'::text, 'webhook_v1'::text, 'openai'::text, 'cli'::text]))),
     CONSTRAINT turns_check CHECK (((state = ANY (ARRAY['accepted'::text, 'answering'::text])) = (lease_expires_at IS NOT NULL))),
-    CONSTRAINT turns_check1 CHECK (((state = ANY (ARRAY['accepted'::text, 'answering'::text])) = (finished_at IS NULL))),
-    CONSTRAINT turns_check2 CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT turns_check1 CHECK (((lease_expires_at IS NULL) OR (lease_id IS NOT NULL))),
+    CONSTRAINT turns_check2 CHECK (((state = ANY (ARRAY['accepted'::text, 'answering'::text])) = (finished_at IS NULL))),
+    CONSTRAINT turns_check3 CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
     CONSTRAINT turns_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
     CONSTRAINT turns_state_check CHECK ((state = ANY (ARRAY['accepted'::text, 'answering'::text, 'answered'::text, 'escalated'::text, 'interrupted'::text, 'failed'::text]))),
     CONSTRAINT turns_variant_check CHECK ((variant = ANY (ARRAY['baseline'::text, 'candidate'::text])))
@@ -907,7 +911,7 @@ ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_tenant_id_id_key UNIQUE (tenant_id, id);
 
 ALTER TABLE ONLY public.model_calls
-    ADD CONSTRAINT model_calls_pkey PRIMARY KEY (tenant_id, turn_id, "position");
+    ADD CONSTRAINT model_calls_pkey PRIMARY KEY (tenant_id, turn_id, lease_id, "position");
 
 ALTER TABLE ONLY public.public_keys
     ADD CONSTRAINT public_keys_key_key UNIQUE (key);

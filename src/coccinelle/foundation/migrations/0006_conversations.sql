@@ -62,6 +62,7 @@ CREATE TABLE turns (
     message_key text,
     message_sha256 bytea NOT NULL,
     state text NOT NULL CHECK (state IN ('accepted', 'answering', 'answered', 'escalated', 'interrupted', 'failed')),
+    lease_id uuid,
     lease_expires_at timestamptz,
     failure_code text,
     variant text NOT NULL DEFAULT 'candidate' CHECK (variant IN ('baseline', 'candidate')),
@@ -89,6 +90,7 @@ CREATE TABLE turns (
     FOREIGN KEY (tenant_id, agent_version_id)
         REFERENCES agent_versions (tenant_id, id) ON DELETE SET NULL (agent_version_id),
     CHECK ((state IN ('accepted', 'answering')) = (lease_expires_at IS NOT NULL)),
+    CHECK (lease_expires_at IS NULL OR lease_id IS NOT NULL),
     CHECK ((state IN ('accepted', 'answering')) = (finished_at IS NULL)),
     CHECK ((state = 'failed') = (failure_code IS NOT NULL))
 );
@@ -136,7 +138,7 @@ CREATE TABLE turn_steps (
     tenant_id uuid NOT NULL,
     turn_id uuid NOT NULL,
     position smallint NOT NULL,
-    step text NOT NULL CHECK (step IN ('admit', 'route', 'retrieve', 'generate', 'record')),
+    step text NOT NULL CHECK (step IN ('admit', 'route', 'retrieve', 'generate')),
     started_ms integer NOT NULL,
     duration_ms integer NOT NULL,
     PRIMARY KEY (tenant_id, turn_id, position),
@@ -148,9 +150,11 @@ CREATE POLICY tenant_isolation ON turn_steps TO coccinelle_app
     USING (tenant_id = (SELECT app_tenant())) WITH CHECK (tenant_id = (SELECT app_tenant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON turn_steps TO coccinelle_app;
 
+-- A turn that is taken up again has calls of several leases; each is kept once, whoever ended it.
 CREATE TABLE model_calls (
     tenant_id uuid NOT NULL,
     turn_id uuid NOT NULL,
+    lease_id uuid NOT NULL,
     position smallint NOT NULL,
     task text NOT NULL,
     provider text NOT NULL,
@@ -162,7 +166,7 @@ CREATE TABLE model_calls (
     completion_tokens integer NOT NULL,
     cost_microeur bigint NOT NULL,
     estimated boolean NOT NULL,
-    PRIMARY KEY (tenant_id, turn_id, position),
+    PRIMARY KEY (tenant_id, turn_id, lease_id, position),
     FOREIGN KEY (tenant_id, turn_id) REFERENCES turns (tenant_id, id) ON DELETE CASCADE
 );
 ALTER TABLE model_calls ENABLE ROW LEVEL SECURITY;
