@@ -20,7 +20,10 @@ Note = Callable[[str], None]
 
 
 class MigrationError(RuntimeError):
-    """The database's schema and this version of the program do not belong together."""
+    """The database's schema and this version of the program do not belong together.
+
+    Its text says what to do.
+    """
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,12 @@ def migrate(dsn: str, *, note: Note = lambda _: None) -> int:
 
     One migrator runs at a time (an advisory lock); each file is one transaction together with
     the line that remembers it, and waits at most two seconds for any table lock before it tries
-    again.
+    again. What a newer version added (its `expand` files) is left alone, so that an upgrade can be
+    taken back by starting the version before.
 
     Raises:
-        MigrationError: a file that was applied has changed since, or the database is newer.
+        MigrationError: a file that was applied has changed since, or a newer version has taken
+            away what this one needs (its `contract` files).
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
@@ -95,19 +100,46 @@ def _create_ledger(connection: psycopg.Connection) -> None:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations ("
         " number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
-        " applied_at timestamptz NOT NULL DEFAULT now())"
+        " applied_at timestamptz NOT NULL DEFAULT now(), phase text NOT NULL DEFAULT 'contract')"
     )
+    known = connection.execute(
+        "SELECT 1 FROM pg_attribute"
+        " WHERE attrelid = 'schema_migrations'::regclass AND attname = 'phase'"
+    ).fetchone()
+    if known is None:
+        connection.execute(
+            "ALTER TABLE schema_migrations ADD COLUMN phase text NOT NULL DEFAULT 'contract'"
+        )
+        _note_phases(connection)
+
+
+def _note_phases(connection: psycopg.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE schema_migrations SET phase = %s WHERE number = %s",
+            [(migration.phase, migration.number) for migration in migrations()],
+        )
 
 
 def _pending(connection: psycopg.Connection) -> list[Migration]:
     known = {migration.number: migration for migration in migrations()}
-    applied = connection.execute("SELECT number, name, checksum FROM schema_migrations").fetchall()
-    for number, name, checksum in applied:
+    applied = connection.execute(
+        "SELECT number, name, checksum, phase FROM schema_migrations ORDER BY number"
+    ).fetchall()
+    for number, name, checksum, phase in applied:
         if number not in known:
-            raise MigrationError(f"the database has {name}, which this version does not know")
+            if phase == "expand":
+                continue
+            raise MigrationError(
+                f"a newer version removed what this one needs ({name}): start that version, or"
+                " restore the backup that was made before it"
+            )
         if known[number].checksum != checksum:
-            raise MigrationError(f"{name} has changed since it was applied")
-    done = {number for number, _, _ in applied}
+            raise MigrationError(
+                f"{name} is not the file that was applied to this database: start the version"
+                " that was used with it before, or a newer one"
+            )
+    done = {number for number, *_ in applied}
     return [migration for number, migration in sorted(known.items()) if number not in done]
 
 
@@ -118,8 +150,9 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
                 connection.execute("SET LOCAL lock_timeout = '2s'")
                 connection.execute(migration.statements.encode())
                 connection.execute(
-                    "INSERT INTO schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
-                    [migration.number, migration.name, migration.checksum],
+                    "INSERT INTO schema_migrations (number, name, checksum, phase)"
+                    " VALUES (%s, %s, %s, %s)",
+                    [migration.number, migration.name, migration.checksum, migration.phase],
                 )
             return
         except psycopg.errors.LockNotAvailable:
