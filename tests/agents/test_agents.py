@@ -72,6 +72,34 @@ async def test_only_what_changed_gets_a_new_version(
         assert (await store.live_agents(tx))[0].configuration.description.endswith("coupes.")
 
 
+def agent_named(key: str) -> str:
+    return f"[[agents]]{WRITTEN.split('[[agents]]')[1].replace('lea', key)}"
+
+
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [
+        ("max lea", "max lea"),
+        ("lea", "lea max"),
+        ("max", "lea max"),
+        ("zoe", "lea max zoe"),
+        ("zoe max lea", "zoe max lea"),
+        ("zoe lea", "zoe max lea"),
+    ],
+)
+async def test_agents_come_in_the_order_in_which_they_are_written(
+    db: Database, rivoli: TenantId, nordlys: TenantId, written: str, order: str
+) -> None:
+    for tenant in (rivoli, nordlys):
+        await publish(db, tenant, agent_named("lea") + agent_named("max"))
+
+    changed = await publish(db, rivoli, "".join(map(agent_named, written.split())))
+
+    assert changed == [key for key in written.split() if key == "zoe"]
+    assert await keys(db, rivoli) == order.split()
+    assert await keys(db, nordlys) == ["lea", "max"]
+
+
 async def test_a_published_version_cannot_be_changed(db: Database, rivoli: TenantId) -> None:
     await publish(db, rivoli, WRITTEN)
 
@@ -105,6 +133,32 @@ def test_a_file_that_cannot_be_accepted_says_where(text: str, code: str) -> None
         files.read(text)
 
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("written", "field"),
+    [
+        ('key = "auto"', "key"),
+        ('key = "escalate"', "key"),
+        (f'key = "lea"\nkeywords = {["mot"] * 201}', "keywords"),
+        (f'key = "lea"\nmodels = {["x" * 501]}', "models.0"),
+    ],
+)
+def test_what_the_database_or_a_turn_could_not_bear_is_refused(written: str, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        files.read(WRITTEN.replace('key = "lea"', written))
+
+    assert [error.field for error in refused.value.errors] == [f"agents.0.{field}"]
+
+
+def test_an_agent_may_have_a_hundred_examples_and_no_more() -> None:
+    written = WRITTEN.replace('["Combien coûte une coupe ?"]', str(["Combien ?"] * 100))
+    assert len(files.read(written)[0].examples) == 100
+
+    with pytest.raises(Invalid) as refused:
+        files.read(written.replace("['Combien ?'", "['Combien ?', 'Combien ?'"))
+
+    assert [error.field for error in refused.value.errors] == ["agents.0.examples"]
 
 
 def test_a_file_names_the_agent_and_the_field() -> None:

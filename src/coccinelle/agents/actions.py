@@ -34,18 +34,26 @@ async def publish(
 async def publish_all(tx: TenantTx, written: Sequence[WrittenAgent]) -> list[str]:
     """Let the tenant's agents be as they are written: new ones made, changed ones published.
 
-    Agents that are not mentioned stay as they are. Returns the keys of those that changed.
+    They also come in the order in which they are written. Agents that are not mentioned stay as
+    and where they are. Returns the keys of those that got a new version.
     """
     live = {agent.key: agent for agent in await store.live_agents(tx)}
     changed = []
-    for position, agent in enumerate(written):
+    for agent in written:
         known, configuration = live.get(agent.key), agent.configuration()
         if known is not None and known.configuration == configuration:
             continue
         if known is None:
-            place = len(live) + position
-            await create(tx, key=agent.key, position=place, configuration=configuration)
+            await create(tx, key=agent.key, position=len(live), configuration=configuration)
         else:
             await publish(tx, agent_id=known.id, configuration=configuration)
         changed.append(agent.key)
+    await store.put_in_order(tx, _in_order(list(live), [agent.key for agent in written]))
     return changed
+
+
+def _in_order(present: Sequence[str], written: Sequence[str]) -> list[str]:
+    """`present` with the written keys among it in their order, new ones after the last."""
+    following = iter(written)
+    placed = [next(following) if key in written else key for key in present]
+    return [*placed, *following]

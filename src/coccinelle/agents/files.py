@@ -5,14 +5,35 @@ from __future__ import annotations
 import tomllib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from coccinelle.agents.model import Configuration
 from coccinelle.foundation.errors import FieldError, Invalid
 
+# What an agent cannot be called: a request for `auto` is routed, a model's `escalate` is a person.
+RESERVED_KEYS = frozenset({"auto", "escalate"})
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+
+
+def _unreserved(key: str) -> str:
+    if key in RESERVED_KEYS:
+        raise ValueError("a reserved key")
+    return key
+
+
+Key = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"),
+    AfterValidator(_unreserved),
+]
 
 
 class WrittenAgent(BaseModel):
@@ -28,8 +49,8 @@ class WrittenAgent(BaseModel):
     fallback_message: Text
     composer_intro: Text
     language: Literal["fr", "en"] = "fr"
-    keywords: tuple[Line, ...] = ()
-    examples: tuple[Line, ...] = ()
+    keywords: Annotated[tuple[Line, ...], Field(max_length=200)] = ()
+    examples: Annotated[tuple[Line, ...], Field(max_length=100)] = ()
     models: tuple[Line, ...] = ()
     temperature: float = Field(0.3, ge=0, le=2)
     legacy_type: Literal["creation", "automation"] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg.errors import UniqueViolation
@@ -71,6 +72,15 @@ async def publish_version(tx: TenantTx, *, agent_id: AgentId, version_id: AgentV
         " UPDATE agents SET live_version_id = %(version)s"
         " WHERE tenant_id = %(tenant)s AND id = %(agent)s",
         {"tenant": tx.tenant_id, "version": version_id, "agent": agent_id},
+    )
+
+
+async def put_in_order(tx: TenantTx, keys: Sequence[str]) -> None:
+    await tx.run(
+        "UPDATE agents SET position = wanted.place - 1"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (key, place)"
+        " WHERE tenant_id = %s AND agents.key = wanted.key AND position <> wanted.place - 1",
+        [list(keys), tx.tenant_id],
     )
 
 
