@@ -35,7 +35,7 @@ from coccinelle.providers.language.model import LanguageModel
 from coccinelle.providers.language.openai_compatible import OpenAICompatible
 from coccinelle.providers.language.prices import Price, PriceTable
 from coccinelle.providers.mail import LogMailer, Mailer, Smtp, SmtpMailer
-from coccinelle.providers.model import OPENROUTER_URL, Deadlines, Endpoint, openrouter
+from coccinelle.providers.model import Deadlines, Endpoint, openrouter
 from coccinelle.providers.rerank.cohere import CohereReranker
 from coccinelle.providers.rerank.model import Reranker
 from coccinelle.providers.wire import Wire
@@ -157,7 +157,7 @@ class _Models:
         self._breakers = breakers
         self._endpoint = _endpoint(settings)
         overrides = {name: Price(*price) for name, price in settings.llm_prices.items()}
-        self._prices = PriceTable(overrides)
+        self._prices = PriceTable(overrides, eur_per_usd=settings.usd_to_eur)
 
     def routing(self) -> LanguageModel | None:
         """The routing models, each taking over from the one before; None when none is set."""
@@ -177,9 +177,8 @@ class _Models:
             return self._chain(names, "answer", deadlines)
 
         def of(agent: Agent) -> LanguageModel | None:
-            names = settings.answer_models and (
-                agent.configuration.models or settings.answer_models
-            )
+            own = agent.configuration.models if settings.has_language_models else ()
+            names = own or settings.answer_models
             return chain(names) if names else None
 
         return of
@@ -198,6 +197,7 @@ class _Models:
                 ),
                 endpoint=self._endpoint.name,
                 name=name,
+                task=task,
                 breakers=self._breakers,
             )
             for name in names
@@ -213,7 +213,7 @@ def _leaving_time(deadlines: Deadlines, models: int) -> Deadlines:
 
 def _endpoint(settings: Settings) -> Endpoint:
     key = settings.answer_key
-    if settings.llm_base_url.rstrip("/") == OPENROUTER_URL:
+    if settings.is_openrouter:
         return openrouter(key or "", site_url="http://localhost")
     host = urlsplit(settings.llm_base_url).hostname or "llm"
     is_local = host in ("localhost", "127.0.0.1", "::1")

@@ -95,6 +95,7 @@ def pair(wire: Wire, endpoint: Endpoint, breakers: Breakers) -> Failover:
                 OpenAICompatible(wire, endpoint, name, task="answer", deadlines=SHORT),
                 endpoint=f"key of {name}",
                 name=name,
+                task="answer",
                 breakers=breakers,
             )
             for name in ("first", "second")

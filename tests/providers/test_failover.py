@@ -114,6 +114,7 @@ async def test_a_refused_connection_is_skipped(
             OpenAICompatible(wire, where, "m", task="answer", deadlines=SHORT),
             endpoint=where.name,
             name="m",
+            task="answer",
             breakers=breakers,
         )
         for where in (dead, endpoint)
@@ -133,9 +134,9 @@ async def test_a_short_retry_after_is_honoured_once(llm: ScriptedLLM, pair: Fail
     heard = await listen(pair, calls)
 
     assert heard.text == "Me revoilà."
-    assert [(c.model, c.outcome, c.attempt) for c in calls] == [
-        ("first", "rate_limited", 1),
-        ("first", "ok", 2),
+    assert [(c.model, c.outcome) for c in calls] == [
+        ("first", "rate_limited"),
+        ("first", "ok"),
     ]
 
 
@@ -165,6 +166,7 @@ async def test_the_failover_ends_by_its_own_deadline(
             OpenAICompatible(wire, endpoint, name, task="answer"),
             endpoint=name,
             name=name,
+            task="answer",
             breakers=breakers,
         )
         for name in ("first", "second")
@@ -196,6 +198,7 @@ async def test_a_key_without_credit_is_not_used_again(
             OpenAICompatible(wire, endpoint, name, task="answer"),
             endpoint="the same key",
             name=name,
+            task="answer",
             breakers=breakers,
         )
         for name in ("first", "second")
@@ -208,6 +211,72 @@ async def test_a_key_without_credit_is_not_used_again(
 
     assert len(llm.chats) == 1
     assert breakers.states()["the same key (key)"] == "open"
+
+
+def _guarded(wire: Wire, endpoint: Endpoint, breakers: Breakers, task: str) -> Guarded:
+    return Guarded(
+        OpenAICompatible(wire, endpoint, "first", task=task, deadlines=SHORT),
+        endpoint="scripted",
+        name="first",
+        task=task,
+        breakers=breakers,
+    )
+
+
+async def test_a_model_that_fails_at_one_task_is_still_asked_for_another(
+    llm: ScriptedLLM, wire: Wire, endpoint: Endpoint, breakers: Breakers
+) -> None:
+    routing, answering = (_guarded(wire, endpoint, breakers, t) for t in ("route", "answer"))
+    llm.script(*[Fail("500")] * 3)
+    for _ in range(3):
+        with pytest.raises(ModelFailed):
+            await routing.complete(PROMPT, calls=[])
+
+    assert (routing.ready, answering.ready) == (False, True)
+    assert breakers.states() == {
+        "scripted/first (route)": "open",
+        "scripted/first": "closed",
+        "scripted (key)": "closed",
+    }
+
+
+async def _hurried(model: Guarded, calls: list[ModelCall], *, streamed: bool) -> None:
+    until = asyncio.get_running_loop().time() + 0.05
+    if not streamed:
+        await model.complete(PROMPT, calls=calls, until=until)
+    async for _event in model.stream(PROMPT, calls=calls, until=until):
+        pass
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_model_is_not_to_blame_for_a_deadline_that_its_caller_set_shorter(
+    streamed: bool, llm: ScriptedLLM, wire: Wire, endpoint: Endpoint, breakers: Breakers
+) -> None:
+    model = _guarded(wire, endpoint, breakers, "answer")
+    llm.answer = lambda _: Fail("hang")
+    calls: list[ModelCall] = []
+
+    for _ in range(4):
+        with pytest.raises(ModelFailed):
+            await _hurried(model, calls, streamed=streamed)
+
+    assert [c.outcome for c in calls] == ["total_timeout"] * 4
+    assert breakers.states()["scripted/first"] == "closed"
+
+
+async def test_a_model_is_to_blame_for_being_late_when_it_had_its_own_time(
+    llm: ScriptedLLM, wire: Wire, endpoint: Endpoint, breakers: Breakers
+) -> None:
+    model = Failover(
+        [_guarded(wire, endpoint, breakers, "route")], total_seconds=SHORT.total_seconds
+    )
+    llm.answer = lambda _: Fail("hang")
+
+    for _ in range(3):
+        with pytest.raises(ModelFailed):
+            await model.complete(PROMPT, calls=[])
+
+    assert breakers.states()["scripted/first (route)"] == "open"
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])

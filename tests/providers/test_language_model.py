@@ -48,7 +48,7 @@ async def test_the_request_says_what_the_prompt_says(
     llm: ScriptedLLM, model: OpenAICompatible
 ) -> None:
     prompt = Prompt(
-        (ChatMessage("system", "Tu es Audrey."), ChatMessage("user", "Bonjour")), 50, 0.2, ("FIN",)
+        (ChatMessage("system", "Tu es Audrey."), ChatMessage("user", "Bonjour")), 50, 0.2
     )
 
     await model.complete(prompt, calls=[])
@@ -63,7 +63,6 @@ async def test_the_request_says_what_the_prompt_says(
         ],
         "max_tokens": 50,
         "temperature": 0.2,
-        "stop": ["FIN"],
     }
 
 
@@ -73,9 +72,7 @@ async def test_openrouter_is_told_who_asks_and_asked_for_the_cost(
     endpoint = replace(
         openrouter("sk-or", site_url="https://chat.example.com"), base_url=llm.base_url
     )
-    model = OpenAICompatible(
-        wire, endpoint, "vendor/one", task="answer", fallbacks=("vendor/two",), eur_per_usd=0.5
-    )
+    model = OpenAICompatible(wire, endpoint, "vendor/one", task="answer", eur_per_usd=0.5)
     llm.script(Say("Oui.", cost_usd=0.01), Say("Non.", cost_usd=0.01))
     calls: list[ModelCall] = []
 
@@ -85,10 +82,8 @@ async def test_openrouter_is_told_who_asks_and_asked_for_the_cost(
     request = llm.chats[0]
     assert request.headers["http-referer"] == "https://chat.example.com"
     assert request.headers["x-title"] == "Coccinelle"
-    assert request.body["models"] == ["vendor/one", "vendor/two"]
     assert request.body["usage"] == {"include": True}
     assert [c.usage for c in calls] == [Usage(1000, 200, 5000, estimated=False)] * 2
-    assert [c.attempt for c in calls] == [1, 2]
 
 
 async def test_a_cost_that_is_not_told_comes_from_the_price_table(
@@ -142,6 +137,14 @@ def test_a_price_is_found_under_a_models_other_names(name: str) -> None:
     assert PriceTable().find(name)[1]
 
 
+def test_the_list_s_dollars_are_turned_into_euros_at_the_rate_that_is_set() -> None:
+    table = PriceTable({"openai/gpt-4o": Price(1, 2)}, eur_per_usd=0.5)
+
+    assert table.find("openai/gpt-4o") == (Price(1, 2), True)
+    assert table.find("openai/gpt-4o-mini") == (Price(75_000, 300_000), True)
+    assert table.find("vendor/unheard-of") == (Price(1_500_000, 7_500_000), False)
+
+
 async def test_an_answer_cut_by_max_tokens_is_an_answer_and_flagged(
     llm: ScriptedLLM, model: OpenAICompatible
 ) -> None:
@@ -175,6 +178,68 @@ async def test_a_failure_of_half_an_answer_still_costs(
 
     assert calls[0].usage.estimated
     assert calls[0].usage.cost_microeur > 0
+
+
+FILTERED = (
+    b'{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],'
+    b'"usage":{"prompt_tokens":1000,"completion_tokens":200}}'
+)
+
+
+async def test_a_whole_answer_that_is_none_costs_what_its_usage_says(
+    llm: ScriptedLLM, wire: Wire, endpoint: Endpoint
+) -> None:
+    model = OpenAICompatible(wire, endpoint, "first", task="answer", prices=PRICES)
+    llm.script(Say(""), Raw(FILTERED))
+    calls: list[ModelCall] = []
+
+    for code in ("empty", "content_filter"):
+        with pytest.raises(ModelFailed, match=code):
+            await model.complete(PROMPT, calls=calls)
+
+    assert [c.usage for c in calls] == [Usage(1000, 200, 1400, estimated=False)] * 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_call_that_is_late_or_given_up_costs_what_its_prompt_may_have(
+    streamed: bool, llm: ScriptedLLM, model: OpenAICompatible
+) -> None:
+    llm.answer = lambda _: Say(first_seconds=60)
+    calls: list[ModelCall] = []
+
+    async def ask() -> None:
+        await (listen(model, calls) if streamed else model.complete(PROMPT, calls=calls))
+
+    with pytest.raises(ModelFailed):
+        await ask()
+    task = asyncio.create_task(ask())
+    while len(llm.chats) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert calls[1].outcome == "cancelled"
+    for usage in (call.usage for call in calls):
+        assert usage.estimated
+        assert usage.prompt_tokens > 0
+        assert usage.cost_microeur > 0
+
+
+async def test_a_call_that_was_refused_or_never_arrived_costs_nothing(
+    llm: ScriptedLLM, model: OpenAICompatible
+) -> None:
+    llm.script(Fail("500"), Fail("500"))
+    calls: list[ModelCall] = []
+
+    for _ in range(2):
+        with pytest.raises(ModelFailed):
+            await model.complete(PROMPT, calls=calls)
+        with pytest.raises(ModelFailed):
+            await listen(model, calls)
+        await llm.stop()
+
+    assert [c.outcome for c in calls] == ["server_error"] * 2 + ["unreachable"] * 2
+    assert {c.usage for c in calls} == {Usage(0, 0, 0, estimated=False)}
 
 
 @pytest.mark.parametrize("gap_seconds", [0.0, 0.002])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Literal
 
@@ -138,6 +139,28 @@ async def test_a_failed_model_is_not_asked_to_repair(llm: ScriptedLLM, pair: Fai
     assert [c.outcome for c in calls] == ["server_error", "ok"]
 
 
+async def test_once_its_time_is_over_nobody_is_asked_to_repair_nor_instead(
+    llm: ScriptedLLM, pair: Failover
+) -> None:
+    until = asyncio.get_running_loop().time() + 0.4
+    calls: list[ModelCall] = []
+
+    class Slow(Route):
+        @pydantic.field_validator("reason")
+        @classmethod
+        def _after_all_time_has_passed(cls, reason: str) -> str:
+            while asyncio.get_running_loop().time() < until:
+                pass
+            raise ValueError("not good enough")
+
+    llm.answer = lambda _: Say(GOOD)
+    for _ in range(2):
+        with pytest.raises(ModelFailed, match="all_models_failed"):
+            await ask(pair, PROMPT, Slow, calls=calls, until=until)
+
+    assert [(c.model, c.outcome) for c in calls] == [("first", "ok")]
+
+
 @pytest.mark.parametrize(
     "text", [TEXT, f"```json\n{TEXT}\n```", f"```\n{TEXT}\n```  ", f"\n {TEXT}\n"]
 )
@@ -156,6 +179,10 @@ def test_the_schema_wants_every_field_and_no_other() -> None:
 
     assert schema["required"] == ["agent", "confidence", "reason", "urgency"]
     assert schema["additionalProperties"] is False
+
+
+def test_the_schema_of_a_type_is_made_once() -> None:
+    assert schema_of(Route) is schema_of(Route)
 
 
 @pytest.mark.parametrize("mode", ["json_schema", "tool", "plain"])

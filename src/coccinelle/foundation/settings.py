@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 PREFIX = "COCCINELLE_"
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
@@ -25,11 +25,19 @@ def _split(value: object) -> object:
 
 
 def _decode(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "not_json", 'This is not JSON, such as {"model": [150000, 600000]}'
+        ) from error
 
 
 CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Prices = Annotated[dict[str, tuple[int, int]], BeforeValidator(_decode)]
+Microeur = Annotated[int, Field(ge=0)]
+Prices = Annotated[dict[str, tuple[Microeur, Microeur]], BeforeValidator(_decode)]
 
 
 class SettingsError(RuntimeError):
@@ -119,7 +127,7 @@ class Settings(BaseModel):
         description='Micro-euros per million tokens in, out, as JSON: {"model": [150000, 600000]}.',
     )
     usd_to_eur: float = Field(
-        0.92, gt=0, le=10, description="Euros for one dollar, for endpoints that bill in dollars."
+        0.92, gt=0, le=10, description="Euros for one dollar, for prices that are in dollars."
     )
 
     embeddings_base_url: str | None = Field(
@@ -257,8 +265,18 @@ class Settings(BaseModel):
         return self.llm_routing_models or (DEFAULT_ROUTING_MODELS if self._has_openrouter else ())
 
     @property
+    def is_openrouter(self) -> bool:
+        """Whether the language models are OpenRouter's."""
+        return self.llm_base_url.rstrip("/") == OPENROUTER_URL
+
+    @property
+    def has_language_models(self) -> bool:
+        """Whether an endpoint can be asked: OpenRouter wants a key, others may want none."""
+        return self.answer_key is not None or not self.is_openrouter
+
+    @property
     def _has_openrouter(self) -> bool:
-        return self.answer_key is not None and self.llm_base_url.rstrip("/") == OPENROUTER_URL
+        return self.answer_key is not None and self.is_openrouter
 
     @property
     def answer_key(self) -> str | None:
@@ -271,7 +289,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings in `environment` (the process's own by default).
 
     Raises:
-        SettingsError: says which setting is unknown or out of bounds, and never its value.
+        SettingsError: says which setting is unknown, out of bounds or in want of another, and never
+            its value.
     """
     environment = os.environ if environment is None else environment
     fields = {environment_name(field): field for field in Settings.model_fields}
@@ -280,11 +299,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(f"unknown setting: {', '.join(unknown)} (see: coccinelle settings)")
     given = {field: environment[name] for name, field in fields.items() if environment.get(name)}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(item) for item in error.errors())) from None
-    except ValueError as error:
-        raise SettingsError(f"COCCINELLE_LLM_PRICES is not JSON: {error}") from None
+    _refuse_models_without_endpoint(settings)
+    return settings
 
 
 def environment_name(field: str) -> str:
@@ -292,5 +311,17 @@ def environment_name(field: str) -> str:
     return _NAMES.get(field, PREFIX + field.upper())
 
 
+def _refuse_models_without_endpoint(settings: Settings) -> None:
+    if settings.has_language_models:
+        return
+    for field in ("llm_answer_models", "llm_routing_models"):
+        if getattr(settings, field):
+            raise SettingsError(
+                f"{environment_name(field)} needs a key: set OPENROUTER_API_KEY, or"
+                " COCCINELLE_LLM_BASE_URL to an endpoint that wants none"
+            )
+
+
 def _sentence(error: ErrorDetails) -> str:
-    return f"{environment_name(str(error['loc'][0]))}: {error['msg']}"
+    name, *within = map(str, error["loc"])
+    return f"{'.'.join([environment_name(name), *within])}: {error['msg']}"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 BreakerState = Literal["closed", "open", "half_open"]
+ANSWER = "answer"
 
 
 class Breaker:
@@ -75,7 +76,10 @@ class Breaker:
 
 
 class Breakers:
-    """The breakers of this process: one for each (endpoint, model), one for each endpoint's key."""
+    """The breakers of this process: one for each model, one for each endpoint's key.
+
+    A model has one for each of its tasks: what is too slow to route may well answer.
+    """
 
     def __init__(
         self,
@@ -89,14 +93,14 @@ class Breakers:
         self._failures = failures
         self._cooling_seconds = cooling_seconds
         self._clock = clock
-        self._models: dict[tuple[str, str], Breaker] = {}
+        self._models: dict[tuple[str, str, str], Breaker] = {}
         self._keys: dict[str, Breaker] = {}
 
-    def of_model(self, endpoint: str, model: str) -> Breaker:
-        """The breaker of one model at one endpoint."""
-        found = self._models.get((endpoint, model))
+    def of_model(self, endpoint: str, model: str, task: str = ANSWER) -> Breaker:
+        """The breaker of one model at one endpoint, used for one task."""
+        found = self._models.get((endpoint, model, task))
         if found is None:
-            found = self._models[endpoint, model] = Breaker(
+            found = self._models[endpoint, model, task] = Breaker(
                 failures=self._failures, cooling_seconds=self._cooling_seconds, clock=self._clock
             )
         return found
@@ -111,6 +115,13 @@ class Breakers:
         return found
 
     def states(self) -> dict[str, BreakerState]:
-        """For health and metrics: `endpoint/model` and `endpoint (key)` with their states."""
-        models = {f"{name}/{model}": b.state for (name, model), b in self._models.items()}
+        """For health: `endpoint/model`, `endpoint/model (task)` and `endpoint (key)`.
+
+        Answering is the task that is not named.
+        """
+        models = {_named(*place): b.state for place, b in self._models.items()}
         return models | {f"{name} (key)": b.state for name, b in self._keys.items()}
+
+
+def _named(endpoint: str, model: str, task: str) -> str:
+    return f"{endpoint}/{model}" if task == ANSWER else f"{endpoint}/{model} ({task})"

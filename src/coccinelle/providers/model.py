@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-StructuredMode = Literal["json_schema", "tool", "plain"]
+from coccinelle.foundation.settings import OPENROUTER_URL
 
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
+StructuredMode = Literal["json_schema", "tool", "plain"]
 
 
 @dataclass(frozen=True)

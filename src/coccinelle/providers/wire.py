@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
@@ -103,13 +103,21 @@ class Wire:
         self._open: set[_Connection] = set()
         self._tls: ssl.SSLContext | None = None
 
-    async def post(self, to: Target, body: bytes, *, until: float) -> Reply:
+    async def post(
+        self,
+        to: Target,
+        body: bytes,
+        *,
+        until: float,
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> Reply:
         """Send, and return once the response's headers are here. Close what is returned.
 
         A kept connection that the server had meanwhile closed is replaced once.
 
         Args:
             until: by when, on the event loop's clock.
+            on_sent: called once the request is on its way; from then on it may have been acted on.
 
         Raises:
             WireError: nobody answered, not in time, or not in HTTP.
@@ -118,22 +126,12 @@ class Wire:
         kept = self._take(to)
         if kept is not None:
             try:
-                return await kept.exchange(request, until)
+                return await kept.exchange(request, until, on_sent)
             except WireError as error:
                 if error.code != "disconnected" or kept.heard:
                     raise
         fresh = await self._connect(to, until)
-        return await fresh.exchange(request, until)
-
-    async def warm(self, to: Target) -> None:
-        """Open a connection ahead of its use, unless one is waiting.
-
-        Raises:
-            WireError: it cannot be opened.
-        """
-        if not self._idle.get(to.origin):
-            until = asyncio.get_running_loop().time() + self._connect_seconds
-            (await self._connect(to, until)).park()
+        return await fresh.exchange(request, until, on_sent)
 
     async def aclose(self) -> None:
         """Close every connection, also those in use."""
@@ -321,7 +319,7 @@ class _Connection(asyncio.Protocol):
 
     # What the exchange does.
 
-    async def exchange(self, request: bytes, until: float) -> Reply:
+    async def exchange(self, request: bytes, until: float, on_sent: Callable[[], None]) -> Reply:
         self._busy = True
         self.heard = self._whole = self._draining = False
         self.status, self.headers, self._error = 0, {}, None
@@ -330,6 +328,7 @@ class _Connection(asyncio.Protocol):
             if self._transport is None or self.lost:
                 raise WireError("disconnected")
             self._transport.write(request)
+            on_sent()
             while not self.status:
                 await self._wait(until)
             if self.headers.get(b"content-encoding", b"identity") != b"identity":

@@ -28,17 +28,17 @@ PROMPT_FAILURES = frozenset({"bad_request", "content_filter", "forbidden"})
 
 
 class Guarded:
-    """A model that is skipped while its breaker, or that of its endpoint's key, is open.
+    """A model that is skipped while its breaker for `task`, or its endpoint's key's, is open.
 
     A 429 that asks for at most two seconds is waited for, once.
     """
 
     def __init__(
-        self, model: LanguageModel, *, endpoint: str, name: str, breakers: Breakers
+        self, model: LanguageModel, *, endpoint: str, name: str, task: str, breakers: Breakers
     ) -> None:
         self.name = name
         self._model = model
-        self._breaker = breakers.of_model(endpoint, name)
+        self._breaker = breakers.of_model(endpoint, name, task)
         self._key = breakers.of_key(endpoint)
         self._key_cooling_seconds = breakers.key_cooling_seconds
 
@@ -113,6 +113,9 @@ class Guarded:
         self._breaker.release()
 
     def _failed(self, error: ModelFailed) -> None:
+        if error.cut_short:
+            self._given_up()
+            return
         if error.code in KEY_FAILURES:
             self._key.open_for(self._key_cooling_seconds)
             self._breaker.release()

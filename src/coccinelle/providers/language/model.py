@@ -51,7 +51,6 @@ class Prompt:
     messages: tuple[ChatMessage, ...]
     max_tokens: int
     temperature: float | None = None
-    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ class Completed:
 class ModelCall:
     """One attempt at one model, whatever came of it.
 
-    `outcome` is `ok`, `cancelled` (the caller hung up) or a failure's code; `attempt` counts from 1
-    within the task of a turn.
+    `outcome` is `ok`, `cancelled` (the caller hung up) or a failure's code.
     """
 
     task: str
@@ -111,7 +109,6 @@ class ModelCall:
     duration_ms: float
     usage: Usage
     outcome: str
-    attempt: int
     finish_reason: str | None = None
 
 
@@ -122,6 +119,9 @@ class ModelFailed(Unavailable):
         code: what happened; `all_models_failed` when no model is left to ask.
         wait_seconds: the provider's own Retry-After, when it gave one.
         detail: the provider's words, for `pii` logs only: it may quote the prompt.
+
+    `cut_short`: the caller's deadline ended it well before the model's own would have, so that it
+    says nothing about the model.
     """
 
     default_code = "all_models_failed"
@@ -132,6 +132,7 @@ class ModelFailed(Unavailable):
         super().__init__(code)
         self.wait_seconds = wait_seconds
         self.detail = detail
+        self.cut_short = False
 
 
 class LanguageModel(Protocol):

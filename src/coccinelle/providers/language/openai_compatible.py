@@ -33,14 +33,21 @@ from coccinelle.providers.language.wire_format import (
     Answer,
     EventReader,
     WireUsage,
+    answer_in,
     failure_of,
-    read_answer,
+    read_whole,
 )
 from coccinelle.providers.model import Deadlines, Endpoint, StructuredMode
 from coccinelle.providers.wire import Reply, Wire, WireError, target
 
 USAGE_SECONDS = 2.0
 ERROR_BODY_SECONDS = 2.0
+# A model that had this much of its own time, or more, is to blame for being late: the deadline of a
+# caller who allows it all its time passes a moment before its own.
+FAIR_SHARE = 0.9
+LATE = frozenset({"total_timeout", "unreachable"})
+# Timers ring that much early, at most.
+TIMER_SECONDS = 0.002
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 FREE = Price(0, 0)
 
@@ -59,7 +66,6 @@ class OpenAICompatible:
 
     Args:
         task: what it is used for; recorded with each call.
-        fallbacks: further models for OpenRouter's own `models` list; other endpoints know none.
         prices: used where the endpoint does not say what a call cost.
         eur_per_usd: turns OpenRouter's dollars into euros.
     """
@@ -74,7 +80,6 @@ class OpenAICompatible:
         deadlines: Deadlines | None = None,
         prices: PriceTable | None = None,
         eur_per_usd: float = EUR_PER_USD,
-        fallbacks: tuple[str, ...] = (),
     ) -> None:
         self.endpoint = endpoint
         self.name = model
@@ -87,19 +92,6 @@ class OpenAICompatible:
         self._structured = endpoint.structured
         self._constant = dict(endpoint.extras)
         self._constant["model"] = model
-        if fallbacks:
-            self._constant["models"] = [model, *fallbacks]
-
-    async def warm(self) -> None:
-        """Open a connection ahead of the first question.
-
-        Raises:
-            ModelFailed: the endpoint cannot be reached.
-        """
-        try:
-            await self._wire.warm(self._target)
-        except WireError as error:
-            raise ModelFailed(_FAILURE_OF_WIRE[error.code]) from error
 
     async def stream(
         self, prompt: Prompt, *, calls: list[ModelCall], until: float | None = None
@@ -136,14 +128,18 @@ class OpenAICompatible:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
         try:
-            reply = await self._wire.post(self._target, _encode(body), until=attempt.limit)
+            reply = await self._post(body, attempt, until=attempt.limit)
         except WireError as error:
             if error.code == "timeout":
                 raise ModelFailed(attempt.late()) from error
             raise
         if reply.status != 200:
-            raise await _refusal(reply)
+            raise await attempt.refused(reply)
         return reply
+
+    async def _post(self, body: dict[str, object], attempt: _Attempt, *, until: float) -> Reply:
+        content = _encode(body)
+        return await self._wire.post(self._target, content, until=until, on_sent=attempt.sent)
 
     async def complete(
         self,
@@ -180,10 +176,12 @@ class OpenAICompatible:
         attempt = _Attempt.start(self, prompt, calls, until)
         reply: Reply | None = None
         try:
-            reply = await self._wire.post(self._target, _encode(body), until=attempt.end_at)
+            reply = await self._post(body, attempt, until=attempt.end_at)
             if reply.status != 200:
-                raise await _refusal(reply)
-            answer = read_answer(await reply.body(attempt.end_at, MAX_ANSWER_BYTES))
+                raise await attempt.refused(reply)
+            whole = read_whole(await reply.body(attempt.end_at, MAX_ANSWER_BYTES))
+            attempt.usage_told = whole.usage
+            answer = answer_in(whole)
             attempt.take(answer)
             return answer.text
         except WireError as error:
@@ -201,8 +199,6 @@ class OpenAICompatible:
         body[self.endpoint.max_tokens_field] = prompt.max_tokens
         if prompt.temperature is not None:
             body["temperature"] = prompt.temperature
-        if prompt.stop:
-            body["stop"] = prompt.stop
         return body
 
     def usage_of(
@@ -237,7 +233,9 @@ class _Attempt:
     outcome: str = "cancelled"
     first_token_ms: float | None = None
     answer: Answer | None = None
+    usage_told: WireUsage | None = None
     reached: bool = False
+    is_shortened: bool = False
 
     @classmethod
     def start(
@@ -249,11 +247,31 @@ class _Attempt:
         end_at = now + deadlines.total_seconds
         end_at = min(end_at, until) if until is not None else end_at
         limit = min(end_at, now + deadlines.first_token_seconds)
-        return cls(model, prompt, calls, deadlines, loop, now, end_at, limit, EventReader())
+        shortened = end_at - now < deadlines.total_seconds * FAIR_SHARE
+        return cls(
+            model,
+            prompt,
+            calls,
+            deadlines,
+            loop,
+            now,
+            end_at,
+            limit,
+            EventReader(),
+            is_shortened=shortened,
+        )
+
+    def sent(self) -> None:
+        """The endpoint has the prompt, and may charge for it."""
+        self.reached = True
+
+    async def refused(self, reply: Reply) -> ModelFailed:
+        """What a status other than 200 means: nothing was made, and nothing is charged."""
+        self.reached = False
+        return await _refusal(reply)
 
     async def read(self, reply: Reply) -> bytes:
         """The next bytes; b"" also when all the text is here and only the usage is late."""
-        self.reached = True
         limit = self.limit
         if self.reader.finish_reason is not None:
             limit = min(limit, self.loop.time() + USAGE_SECONDS)
@@ -285,16 +303,18 @@ class _Attempt:
 
     def failed(self, error: ModelFailed) -> ModelFailed:
         self.outcome = error.code
+        is_over = self.loop.time() + TIMER_SECONDS >= self.end_at
+        if error.code == "unreachable":
+            self.reached = False
+        error.cut_short = self.is_shortened and is_over and error.code in LATE
         return error
 
     def usage(self) -> Usage:
-        told = self.answer.usage if self.answer else self.reader.usage
+        told = self.usage_told or self.reader.usage
         characters = len(self.answer.text) if self.answer else self.reader.characters
-        reached = self.reached or self.answer is not None
-        return self.model.usage_of(told, self.prompt, characters, reached=reached)
+        return self.model.usage_of(told, self.prompt, characters, reached=self.reached)
 
     def record(self) -> None:
-        earlier = sum(1 for call in self.calls if call.task == self.model.task)
         duration_ms = (self.loop.time() - self.began_at) * 1000
         finish_reason = self.answer.finish_reason if self.answer else self.reader.finish_reason
         self.calls.append(
@@ -307,7 +327,6 @@ class _Attempt:
                 duration_ms=duration_ms,
                 usage=self.usage(),
                 outcome=self.outcome,
-                attempt=earlier + 1,
                 finish_reason=finish_reason,
             )
         )

@@ -24,48 +24,48 @@ class Price:
         return math.ceil(total / 1_000_000)
 
 
-def _usd(prompt: float, completion: float) -> Price:
-    """From a list price in US dollars per million tokens."""
-    rate = EUR_PER_USD * 1_000_000
-    return Price(round(prompt * rate), round(completion * rate))
-
-
-# List prices as their makers publish them; configuration overrides them.
-LIST_PRICES: Mapping[str, Price] = {
-    "openai/gpt-4o": _usd(2.50, 10.00),
-    "openai/gpt-4o-mini": _usd(0.15, 0.60),
-    "openai/gpt-4.1": _usd(2.00, 8.00),
-    "openai/gpt-4.1-mini": _usd(0.40, 1.60),
-    "openai/gpt-4.1-nano": _usd(0.10, 0.40),
-    "openai/gpt-5": _usd(1.25, 10.00),
-    "openai/gpt-5-mini": _usd(0.25, 2.00),
-    "openai/gpt-5-nano": _usd(0.05, 0.40),
-    "anthropic/claude-haiku-4.5": _usd(1.00, 5.00),
-    "anthropic/claude-sonnet-4.5": _usd(3.00, 15.00),
-    "google/gemini-2.5-flash": _usd(0.30, 2.50),
-    "google/gemini-2.5-flash-lite": _usd(0.10, 0.40),
-    "google/gemini-2.5-pro": _usd(1.25, 10.00),
-    "mistralai/mistral-small-3.2-24b-instruct": _usd(0.10, 0.30),
-    "mistralai/mistral-medium-3.1": _usd(0.40, 2.00),
-    "mistralai/mistral-large": _usd(2.00, 6.00),
-    "meta-llama/llama-3.3-70b-instruct": _usd(0.13, 0.40),
-    "deepseek/deepseek-chat": _usd(0.30, 1.20),
+# US dollars per million tokens, read and written, as their makers publish them; configuration
+# overrides them.
+LIST_PRICES: Mapping[str, tuple[float, float]] = {
+    "openai/gpt-4o": (2.50, 10.00),
+    "openai/gpt-4o-mini": (0.15, 0.60),
+    "openai/gpt-4.1": (2.00, 8.00),
+    "openai/gpt-4.1-mini": (0.40, 1.60),
+    "openai/gpt-4.1-nano": (0.10, 0.40),
+    "openai/gpt-5": (1.25, 10.00),
+    "openai/gpt-5-mini": (0.25, 2.00),
+    "openai/gpt-5-nano": (0.05, 0.40),
+    "anthropic/claude-haiku-4.5": (1.00, 5.00),
+    "anthropic/claude-sonnet-4.5": (3.00, 15.00),
+    "google/gemini-2.5-flash": (0.30, 2.50),
+    "google/gemini-2.5-flash-lite": (0.10, 0.40),
+    "google/gemini-2.5-pro": (1.25, 10.00),
+    "mistralai/mistral-small-3.2-24b-instruct": (0.10, 0.30),
+    "mistralai/mistral-medium-3.1": (0.40, 2.00),
+    "mistralai/mistral-large": (2.00, 6.00),
+    "meta-llama/llama-3.3-70b-instruct": (0.13, 0.40),
+    "deepseek/deepseek-chat": (0.30, 1.20),
 }
 
 # An unknown model is charged like a dear one, so that a budget ends a call too early, not too late.
-UNKNOWN = _usd(3.00, 15.00)
+UNKNOWN = (3.00, 15.00)
 
 
 class PriceTable:
-    """Prices by model: the configured ones first, then the list."""
+    """Prices by model: the configured ones first, then the list.
+
+    Args:
+        eur_per_usd: turns the list's dollars into euros.
+    """
 
     def __init__(
-        self, overrides: Mapping[str, Price] | None = None, *, unknown: Price = UNKNOWN
+        self, overrides: Mapping[str, Price] | None = None, *, eur_per_usd: float = EUR_PER_USD
     ) -> None:
-        prices = {**LIST_PRICES, **(overrides or {})}
+        listed = {name: _price(usd, eur_per_usd) for name, usd in LIST_PRICES.items()}
+        prices = {**listed, **(overrides or {})}
         by_short_name = {name.rpartition("/")[2]: price for name, price in prices.items()}
         self._prices = {**by_short_name, **prices}
-        self._unknown = unknown
+        self._unknown = _price(UNKNOWN, eur_per_usd)
 
     def find(self, model: str) -> tuple[Price, bool]:
         """The model's price, and whether it is known; a variant (`:nitro`) costs as its model."""
@@ -76,6 +76,11 @@ class PriceTable:
             if name in self._prices:
                 return self._prices[name], True
         return self._unknown, False
+
+
+def _price(usd: tuple[float, float], eur_per_usd: float) -> Price:
+    prompt, completion = (round(amount * eur_per_usd * 1_000_000) for amount in usd)
+    return Price(prompt, completion)
 
 
 def estimate_tokens(characters: int) -> int:

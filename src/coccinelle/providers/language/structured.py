@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeVar
 
 import pydantic
@@ -23,6 +25,7 @@ from coccinelle.providers.language.model import (
 T = TypeVar("T", bound=pydantic.BaseModel)
 
 SHOWN_CHARACTERS = 4000
+KEPT_SCHEMAS = 256
 _FENCED = re.compile(r"\A\s*```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
 
@@ -37,7 +40,7 @@ async def ask(
     """The model's answer as a `schema_type`, valid.
 
     An answer that is not valid is shown to the model once with what is wrong; then the next model
-    of a `Failover` is asked.
+    of a `Failover` is asked. Nobody is asked anything once `until` has passed.
 
     Raises:
         ModelFailed: no model gave a valid answer (`invalid_output`), or none answered.
@@ -47,6 +50,8 @@ async def ask(
     end_at = model.latest(until) if isinstance(model, Failover) else until
     last: ModelFailed | None = None
     for candidate in candidates:
+        if _is_over(end_at):
+            break
         try:
             return await _ask_one(candidate, prompt, schema, schema_type, calls=calls, until=end_at)
         except ModelFailed as error:
@@ -69,12 +74,22 @@ async def _ask_one(
     try:
         return parse(text, schema_type)
     except ValueError as error:
+        if _is_over(until):
+            raise _invalid(text) from error
         repair = _shown(prompt, text, error)
     text = await model.complete(repair, schema=schema, calls=calls, until=until)
     try:
         return parse(text, schema_type)
     except ValueError as error:
-        raise ModelFailed("invalid_output", detail=text[:300]) from error
+        raise _invalid(text) from error
+
+
+def _invalid(text: str) -> ModelFailed:
+    return ModelFailed("invalid_output", detail=text[:300])
+
+
+def _is_over(until: float | None) -> bool:
+    return until is not None and asyncio.get_running_loop().time() >= until
 
 
 def parse(text: str, schema_type: type[T]) -> T:
@@ -91,8 +106,12 @@ def parse(text: str, schema_type: type[T]) -> T:
     return schema_type.model_validate_json(body, strict=True)
 
 
+@lru_cache(maxsize=KEPT_SCHEMAS)
 def schema_of(schema_type: type[pydantic.BaseModel]) -> JsonSchema:
-    """The JSON schema that strict structured output wants: every field required, no other."""
+    """The JSON schema that strict structured output wants: every field required, no other.
+
+    Made once for each type, and shared: not to be changed.
+    """
     strict = _strict(schema_type.model_json_schema())
     assert isinstance(strict, dict)  # noqa: S101
     return JsonSchema(schema_type.__name__, strict)

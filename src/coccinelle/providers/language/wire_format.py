@@ -45,7 +45,9 @@ class _Choice(msgspec.Struct):
     error: msgspec.Raw = NOTHING
 
 
-class _Whole(msgspec.Struct):
+class Whole(msgspec.Struct):
+    """The body of a 200 response, whatever it says."""
+
     choices: list[_Choice] | None = None
     usage: WireUsage | None = None
     error: msgspec.Raw = NOTHING
@@ -79,7 +81,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 _decode_event = msgspec.json.Decoder(_Event).decode
-_decode_whole = msgspec.json.Decoder(_Whole).decode
+_decode_whole = msgspec.json.Decoder(Whole).decode
 _decode_error = msgspec.json.Decoder(_Error).decode
 _decode_error_body = msgspec.json.Decoder(_ErrorBody).decode
 
@@ -175,19 +177,22 @@ class Answer(msgspec.Struct, frozen=True):
 
     text: str
     finish_reason: str
-    usage: WireUsage | None
 
 
-def read_answer(body: bytes) -> Answer:
-    """The answer in the body of a 200 response.
-
-    Raises:
-        ModelFailed: `malformed`, `empty`, `incomplete`, `content_filter`, or the error it carries.
-    """
+def read_whole(body: bytes) -> Whole:
+    """The body of a 200 response. Raises `ModelFailed`: `malformed`."""
     try:
-        whole = _decode_whole(body)
+        return _decode_whole(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ModelFailed("malformed", detail=str(error)[:DETAIL_CHARACTERS]) from error
+
+
+def answer_in(whole: Whole) -> Answer:
+    """The answer that a body holds.
+
+    Raises:
+        ModelFailed: `empty`, `incomplete`, `content_filter`, or the error that it carries.
+    """
     if _said(whole.error):
         raise failure_in(bytes(whole.error))
     if not whole.choices:
@@ -199,7 +204,7 @@ def read_answer(body: bytes) -> Answer:
     text = _text(choice.message).replace("\0", "").strip()
     if not text:
         raise ModelFailed("empty")
-    return Answer(text, finish_reason, whole.usage)
+    return Answer(text, finish_reason)
 
 
 def _said(error: msgspec.Raw) -> bool:
