@@ -63,8 +63,9 @@ def passage(text: str, *, kind: str = "text", score: float = 1.0, **more: object
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def quoted(*passages: Passage, question: str = "") -> list[str]:
-    return [p.text for p in extractive.quoted(question, passages)]
+def quoted(*passages: Passage, question: str = "", message: str | None = None) -> list[str]:
+    said = question if message is None else message
+    return [p.text for p in extractive.quoted(said, question, passages)]
 
 
 def test_texts_that_are_nearly_as_good_are_quoted_together_and_no_others() -> None:
@@ -97,6 +98,22 @@ def test_a_line_that_lacks_a_word_of_the_question_is_not_quoted() -> None:
     assert quoted(diesel, petrol, question="vidange diesel") == [diesel.text]
 
 
+def test_who_asks_a_price_gets_a_line_that_states_one() -> None:
+    nearer = passage("Changez vos plaquettes à 3 mm.", score=1.0, dense=0.7)
+    line = row("Plaquettes avant", "118 €", coverage=0.6)
+
+    assert quoted(nearer, line, question="Combien coûtent les plaquettes avant ?") == [line.text]
+    assert quoted(nearer, line, question="Quand changer les plaquettes ?") == [nearer.text]
+
+
+def test_what_a_follow_up_adds_counts_before_what_it_leans_on() -> None:
+    petrol, diesel = row("Vidange citadine essence", "79 €"), row("Vidange berline diesel", "107 €")
+    searched = "Prix vidange citadine essence ? et pour une berline diesel ?"
+
+    said = quoted(petrol, diesel, question=searched, message="et pour une berline diesel ?")
+    assert said == [diesel.text]
+
+
 def test_lines_that_fit_alike_are_quoted_together() -> None:
     one, other = row("Vidange", "89 €"), row("Vidange", "107 €")
 
@@ -107,8 +124,8 @@ def test_a_quote_stands_under_its_title_or_question() -> None:
     titled = passage("texte", heading="Section")
     asked = passage("réponse", kind="qa", question="Et alors ?")
 
-    assert "**Guide — Section**\ntexte" in extractive.compose(AGENT, [titled])
-    assert "**Et alors ?**\nréponse" in extractive.compose(AGENT, [asked])
+    assert "**Guide — Section**\ntexte" in extractive.compose(AGENT, [titled], "fr")
+    assert "**Et alors ?**\nréponse" in extractive.compose(AGENT, [asked], "fr")
 
 
 WORDS = st.text("abcdefgh .\n", max_size=40)
@@ -126,12 +143,14 @@ def test_no_word_is_said_that_neither_a_passage_nor_the_lead_in_has(
 ) -> None:
     passages = [passage(text, kind=kind, score=score) for text, kind, score in parts]
     said = Said()
-    text = "".join(piece.text for piece in quote("une question", AGENT, passages, said))
+    text = "".join(
+        piece.text for piece in quote("une question", "une question", AGENT, passages, said)
+    )
     known = " ".join([AUDREY.composer_intro, *(f"{p.title} {p.text}" for p in said.cited)])
 
     assert set(re.findall(r"\w+", text)) <= set(re.findall(r"\w+", known))
     assert said.has_answer
-    assert text == extractive.compose(AGENT, said.cited)
+    assert text == extractive.compose(AGENT, said.cited, "fr")
 
 
 def prompt_of(*passages: Passage, history: tuple[Message, ...] = (), tokens: int = 2000) -> str:

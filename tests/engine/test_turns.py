@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from prometheus_client import REGISTRY
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations.model import Limits, Message
@@ -180,7 +183,6 @@ async def test_who_asks_for_a_person_opens_one_hand_off(
 
     assert (finished.result.outcome, finished.result.agent) == ("escalated", "escalate")
     assert finished.result.handoff
-    assert "Rivoli" in finished.result.text
     assert "01 99 00 12 34" in finished.result.text
     assert isinstance(events[-2], HandoffOpened)
 
@@ -576,6 +578,176 @@ async def test_a_database_that_restarts_before_the_record_loses_no_answer(
 
     assert result.outcome == "answered"
     assert (await turn_row(db, town, result.turn_id))["state"] == "answered"
+
+
+async def test_a_message_that_waits_is_answered_though_the_database_restarts_meanwhile(
+    db: Database,
+    town: Town,
+    embedder: WordEmbedder,
+    server: EmbeddedPostgres,
+    addresses: Addresses,
+) -> None:
+    stage = Stage("Créez une séquence [1]. ", "Et ")
+    address = make_conninfo(addresses.login, application_name="restarted")
+    own = Database(address, max_connections=3, wait_seconds=0.5)
+    await own.open()
+    try:
+        conversation = talk(staged(own, embedder, stage, 5), town.rivoli)
+        await conversation.start(EMAILS)
+        waiting = await conversation.start(EMAILS)
+        listening = asyncio.create_task(waiting.result())
+        async with no_log_in(server, addresses):
+            await asyncio.sleep(1.5)
+            assert not listening.done()
+        stage.go.set()
+        result = await listening
+    finally:
+        await own.close()
+
+    assert result.outcome == "answered"
+
+
+@asynccontextmanager
+async def no_log_in(server: EmbeddedPostgres, addresses: Addresses) -> AsyncIterator[None]:
+    """The database is there for nobody."""
+    name = str(conninfo_to_dict(addresses.login)["dbname"])
+    async with await psycopg.AsyncConnection.connect(server.dsn(), autocommit=True) as connection:
+        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            " AND application_name = 'restarted'",
+            [name],
+        )
+        try:
+            yield
+        finally:
+            await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+async def test_a_turn_that_takes_too_long_waiting_or_answering_has_failed(
+    db: Database, town: Town, embedder: WordEmbedder, is_behind: bool
+) -> None:
+    stage = Stage("Créez une séquence [1]. ", "Et")
+    patient = talk(staged(db, embedder, stage, 30), town.rivoli)
+    hurried = setting.engine_of(
+        db,
+        embedder,
+        answer_model=lambda agent: stage,
+        limits=Limits(messages=1000, turn_seconds=0.5),
+    )
+    if is_behind:
+        await patient.start(EMAILS)
+    late = await setting.Talk(hurried, town.rivoli, patient.user, patient.conversation).start(
+        EMAILS
+    )
+    with pytest.raises(Unavailable) as failed:
+        await late.result()
+    turn = await turn_row(db, town, late.turn_id)
+    stage.go.set()
+
+    assert failed.value.code == "answer_failed"
+    assert (turn["state"], turn["failure_code"]) == ("failed", "answer_failed")
+
+
+async def test_a_turn_that_nobody_ever_attended_is_interrupted(
+    db: Database, town: Town, embedder: WordEmbedder
+) -> None:
+    stage = Stage("Créez une séquence [1]. ", "Et")
+    engine = staged(db, embedder, stage, 0.1)
+    live = await talk(engine, town.rivoli).start(EMAILS)
+    async with asyncio.timeout(20):
+        await engine.drain(60)
+
+    assert (await turn_row(db, town, live.turn_id))["state"] == "interrupted"
+
+
+async def test_who_leaves_while_a_failed_message_is_taken_up_again_leaves_it_to_nobody(
+    db: Database, town: Town, embedder: WordEmbedder
+) -> None:
+    class Once(Stage):
+        async def stream(self, prompt: Any, *, calls: Any, until: Any = None) -> Any:
+            from coccinelle.providers.language.model import Piece
+
+            self.calls += 1
+            if self.calls == 1:
+                raise RuntimeError("once")
+            yield Piece("Créez une séquence [1]. ")
+
+    stage = Once()
+    slow = Leaving(db)
+    engine = staged(cast(Database, slow), embedder, stage, 5)
+    conversation = talk(engine, town.rivoli)
+    first = await conversation.start(EMAILS, key="m-1")
+    with pytest.raises(Unavailable):
+        await first.result()
+    slow.leaves = asyncio.create_task(conversation.start(EMAILS, key="m-1"))
+    await asyncio.wait([slow.leaves])
+    await engine.drain(10)
+
+    assert slow.leaves.cancelled()
+    assert (await turn_row(db, town, first.turn_id))["state"] == "answered"
+
+
+async def test_a_record_whose_confirmation_is_lost_is_told_like_any_other(
+    db: Database, town: Town, embedder: WordEmbedder
+) -> None:
+    silent = Unconfirmed(db)
+    conversation = talk(setting.engine_of(cast(Database, silent), embedder), town.rivoli)
+    await conversation.say("Bonjour")
+    silent.is_armed = True
+    turns = figure("coccinelle_turns_total", channel="chat_v2", outcome="escalated")
+    events = await told(await conversation.start("Je veux parler à un humain"))
+
+    assert not silent.is_armed
+    assert isinstance(events[-1], TurnFinished)
+    assert isinstance(events[-2], HandoffOpened)
+    assert figure("coccinelle_turns_total", channel="chat_v2", outcome="escalated") == turns + 1
+
+
+def figure(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class Unconfirmed:
+    """A database that once does not say that a hand-off is there, though it is."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.is_armed = False
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Any]:
+        opened = "SELECT count(*) FROM handoffs WHERE tenant_id = %s"
+        async with self.db.tenant(tenant_id) as tx:
+            before = await tx.value(opened, [tenant_id])
+            yield tx
+            is_new = await tx.value(opened, [tenant_id]) > before
+        if self.is_armed and is_new:
+            self.is_armed = False
+            raise Unavailable("database_unavailable")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+
+class Leaving:
+    """A database, and a customer who leaves as soon as their message is taken up again."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.leaves: asyncio.Task[Any] | None = None
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Any]:
+        async with self.db.tenant(tenant_id) as tx:
+            yield tx
+            state = "SELECT EXISTS (SELECT FROM turns WHERE tenant_id = %s AND state = 'accepted')"
+            if self.leaves is not None and await tx.value(state, [tenant_id]):
+                self.leaves.cancel()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
 
 
 async def test_a_question_in_two_conversations_of_unknown_is_two_turns(

@@ -43,11 +43,14 @@ class Said:
     has_answer: bool = True
 
 
-def quote(question: str, agent: Agent, passages: Sequence[Passage], said: Said) -> list[Say]:
+def quote(
+    message: str, question: str, agent: Agent, passages: Sequence[Passage], said: Said
+) -> list[Say]:
     """The answer without a model."""
-    quotes = extractive.quoted(question, passages)
+    quotes = extractive.quoted(message, question, passages)
     said.cited = quotes
-    first, *more = extractive.compose(agent, quotes).split("\n\n")
+    language = language_of(message, agent.configuration.language)
+    first, *more = extractive.compose(agent, quotes, language).split("\n\n")
     return [Say(first), *(Say(f"\n\n{text}") for text in more)]
 
 

@@ -29,7 +29,9 @@ from coccinelle.providers.rerank.model import Reranker
 LONG_MESSAGE_CHARS = 400
 LOOP_MESSAGES = 6
 COMPLAINTS = "stock:complaints"
+NO_QUESTIONS = frozenset({"stock:insults", "stock:instructions"})
 CANDIDATES = 20
+QUOTABLE = 12
 # A document answers a message that no agent was recognised for only when it clearly does.
 RESCUE_MARGIN = 0.10
 # Without vectors only words are left to judge by: this share of the question's must be there.
@@ -40,11 +42,14 @@ COVERAGE_WITHOUT_VECTORS = 0.5
 class Decision:
     """Who answers and from what; `best_score` is compared with the tenant's threshold.
 
+    `passages` are what a model is shown, `candidates` all that may be quoted without one.
+
     Route and passages are made side by side: both times count from the same start.
     """
 
     route: Route
     passages: tuple[Passage, ...] = ()
+    candidates: tuple[Passage, ...] = ()
     best_score: float | None = None
     is_known: bool = False
     says_the_same: bool = False
@@ -113,8 +118,8 @@ class Orchestrator:
         self, inbound: Inbound, view: View, context: Context, current: Agent | None
     ) -> Route | None:
         kind = routing.kind_by_words(inbound.text)
-        if cues.accepts(inbound.text) and _was_offered_a_person(context):
-            kind = "person"
+        if cues.accepts(inbound.text):
+            kind = "person" if _awaits_a_yes(context) else "clarification"
         if kind is None:
             return None
         if kind == "person":
@@ -191,7 +196,7 @@ class Orchestrator:
                 question,
                 vector,
                 [agent.id for agent in view.agents],
-                CANDIDATES if self._reranker else max(self._settings.passages, 8),
+                CANDIDATES if self._reranker else max(self._settings.passages, QUOTABLE),
                 exact_limit=self._settings.exact_search_chunks,
             )
 
@@ -303,7 +308,7 @@ class Orchestrator:
                 self._reranker, route.search_question, passages, self._settings.passages
             )
         kept = tuple(passages[: self._settings.passages])
-        return Decision(route, kept, best, known)
+        return Decision(route, kept, tuple(passages), best, known)
 
     def _rescued(
         self,
@@ -314,7 +319,8 @@ class Orchestrator:
     ) -> Route:
         """What no agent is recognised for may still stand, clearly, in what one of them knows."""
         complaint = route.scores.get(COMPLAINTS, 0.0)
-        if complaint >= routing.COMPLAINT_SCORE or route.method == "model":
+        is_no_question = not NO_QUESTIONS.isdisjoint(route.scores)
+        if complaint >= routing.COMPLAINT_SCORE or is_no_question or route.method == "model":
             return route
         best = max(
             (passage for passages in found.values() for passage in passages),
@@ -374,10 +380,8 @@ def _search_question(text: str, history: Sequence[Message]) -> str:
     return text
 
 
-def _was_offered_a_person(context: Context) -> bool:
-    """Whether the last answer was, or ended by, the offer of a person that was not taken up yet."""
-    if context.handoff_open:
-        return False
+def _awaits_a_yes(context: Context) -> bool:
+    """Whether the last answer was, or ended by, the offer of a person, or said that one comes."""
     last = context.history[-1] if context.history else None
     unverified = (phrase("unverified", language) for language in ("fr", "en"))
     in_part = (

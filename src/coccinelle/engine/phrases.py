@@ -32,12 +32,16 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "I have nothing to answer this from, and I would rather not make anything up.",
     },
     "handoff": {
-        "fr": "C'est noté : une personne de {company} vous répondra dès que possible.",
-        "en": "Noted: someone from {company} will answer you as soon as possible.",
+        "fr": "C'est noté : une personne de l'équipe vous répondra dès que possible.",
+        "en": "Noted: someone on the team will answer you as soon as possible.",
     },
     "handoff_contact": {
         "fr": "Vous pouvez aussi nous joindre directement : {contact}.",
         "en": "You can also reach us directly: {contact}.",
+    },
+    "quotes": {
+        "fr": "Voici ce que disent nos documents :",
+        "en": "This is what our documents say, in French:",
     },
     "thanks": {
         "fr": "Avec plaisir ! Je reste là si vous avez une autre question.",

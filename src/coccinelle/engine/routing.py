@@ -42,6 +42,8 @@ _KINDS: dict[str, Kind] = {
     "person": "person",
     "complaints": "neither",
     "unrelated": "neither",
+    "insults": "neither",
+    "instructions": "neither",
 }
 
 
