@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 from procrastinate.tasks import Task
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -23,34 +27,52 @@ T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any] | None
 
 CONNECT_ATTEMPTS = 3
+BEGIN_SECONDS = 5.0
+COMMIT_SECONDS = 12.0
+# The server ends a slow statement by itself; this is for a server, or a network, that is silent.
+SILENCE_SECONDS = 2.0
+PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 
 
 class Transaction:
-    """The statements of one open transaction. Rows come as the dataclass that is asked for."""
+    """The statements of one open transaction. Rows come as the dataclass that is asked for.
 
-    def __init__(self, connection: AsyncConnection[Any]):
+    A statement that gets no answer for longer than the server would work on it is a connection
+    lost.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any], *, timeout_ms: int):
         self._connection = connection
+        self._seconds = timeout_ms / 1000 + SILENCE_SECONDS
 
     async def run(self, query: str, params: Params = None) -> int:
         """Execute, and say how many rows it touched."""
         async with self._connection.cursor() as cursor:
-            return (await _sent(cursor, query, params)).rowcount
+            return (await self._sent(cursor, query, params)).rowcount
 
     async def run_many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         """Execute once for each of `rows`, in one go over the wire."""
         metrics.DATABASE_STATEMENTS.inc(len(rows))
         async with self._connection.cursor() as cursor:
-            await cursor.executemany(query.encode(), rows)
+            with _or_hang_up(self._connection, self._seconds * (1 + len(rows) // 1000)):
+                await cursor.executemany(query.encode(), rows)
 
     async def all(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
         """Every row, each as a `row`, whose fields are the columns."""
         async with self._connection.cursor(row_factory=class_row(row)) as cursor:
-            return await (await _sent(cursor, query, params)).fetchall()
+            return await (await self._sent(cursor, query, params)).fetchall()
 
     async def maybe(self, row: type[Row], query: str, params: Params = None) -> Row | None:
         """The first row, or None."""
         async with self._connection.cursor(row_factory=class_row(row)) as cursor:
-            return await (await _sent(cursor, query, params)).fetchone()
+            return await (await self._sent(cursor, query, params)).fetchone()
 
     async def one(self, row: type[Row], query: str, params: Params = None) -> Row:
         """The one row that there must be."""
@@ -62,13 +84,18 @@ class Transaction:
     async def value(self, query: str, params: Params = None) -> Any:
         """The first column of the first row, or None where there is no row."""
         async with self._connection.cursor() as cursor:
-            row = await (await _sent(cursor, query, params)).fetchone()
+            row = await (await self._sent(cursor, query, params)).fetchone()
         return None if row is None else row[0]
 
     async def records(self, query: str, params: Params = None) -> list[dict[str, Any]]:
         """Rows as dictionaries, for figures that are printed as they are."""
         async with self._connection.cursor(row_factory=dict_row) as cursor:
-            return await (await _sent(cursor, query, params)).fetchall()
+            return await (await self._sent(cursor, query, params)).fetchall()
+
+    async def _sent(self, cursor: AsyncCursor[T], query: str, params: Params) -> AsyncCursor[T]:
+        metrics.DATABASE_STATEMENTS.inc()
+        with _or_hang_up(self._connection, self._seconds):
+            return await cursor.execute(query.encode(), params)
 
 
 class DirectoryTx(Transaction):
@@ -78,16 +105,17 @@ class DirectoryTx(Transaction):
 class TenantTx(Transaction):
     """A transaction that sees one tenant's rows only, whatever its statements say."""
 
-    def __init__(self, connection: AsyncConnection[Any], tenant_id: TenantId):
-        super().__init__(connection)
+    def __init__(self, connection: AsyncConnection[Any], tenant_id: TenantId, *, timeout_ms: int):
+        super().__init__(connection, timeout_ms=timeout_ms)
         self.tenant_id = tenant_id
 
     async def defer(self, task: Task[..., Any, Any], **args: Any) -> None:
         """Have a worker run `task` for this tenant, if and only if this transaction commits."""
-        await self._become("coccinelle_worker", "procrastinate")
         configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
-        await configured.defer_async(tenant_id=str(self.tenant_id), **args)
-        await self._become("coccinelle_app", "public")
+        with _or_hang_up(self._connection, self._seconds):
+            await self._become("coccinelle_worker", "procrastinate")
+            await configured.defer_async(tenant_id=str(self.tenant_id), **args)
+            await self._become("coccinelle_app", "public")
 
     async def _become(self, role: str, search_path: str) -> None:
         await self._connection.execute(
@@ -121,7 +149,11 @@ class Database:
             max_size=max_connections,
             timeout=wait_seconds,
             max_lifetime=1800,
-            kwargs={"autocommit": True, "prepare_threshold": None if pooler else 3},
+            kwargs={
+                **{name: PATIENCE[name] for name in PATIENCE.keys() - conninfo_to_dict(dsn)},
+                "autocommit": True,
+                "prepare_threshold": None if pooler else 3,
+            },
         )
 
     async def open(self) -> None:
@@ -143,17 +175,18 @@ class Database:
         """One transaction of one tenant: committed at the end, undone by any exception.
 
         Raises:
-            Unavailable: the database is down, full, or too slow for `timeout_ms` a statement.
+            Unavailable: the database is down, silent, full, or too slow for `timeout_ms` a
+                statement.
         """
         begin = _begin("coccinelle_app", timeout_ms, UUID(str(tenant_id)))
         async with self._transaction(begin) as connection:
-            yield TenantTx(connection, tenant_id)
+            yield TenantTx(connection, tenant_id, timeout_ms=timeout_ms)
 
     @asynccontextmanager
     async def directory(self, *, timeout_ms: int = 10_000) -> AsyncIterator[DirectoryTx]:
         """One read-only transaction over the look-up columns of all tenants."""
         async with self._transaction(_begin("coccinelle_directory", timeout_ms)) as connection:
-            yield DirectoryTx(connection)
+            yield DirectoryTx(connection, timeout_ms=timeout_ms)
 
     async def ping(self) -> None:
         """Raises `Unavailable` unless the database answers a statement now."""
@@ -172,7 +205,8 @@ class Database:
             except BaseException:
                 await _settle(connection, b"ROLLBACK")
                 raise
-            await connection.execute(b"COMMIT")
+            with _or_hang_up(connection, COMMIT_SECONDS):
+                await connection.execute(b"COMMIT")
         except psycopg.OperationalError as error:
             raise Unavailable("database_unavailable") from error
         finally:
@@ -180,14 +214,16 @@ class Database:
 
     async def _begun(self, begin: bytes) -> AsyncConnection[Any]:
         """A connection inside a transaction; one that turns out to be dead is replaced."""
+        give_up_at = time.monotonic() + BEGIN_SECONDS
         for attempt in range(1, CONNECT_ATTEMPTS + 1):
             connection = await self._pool.getconn()
             try:
                 metrics.DATABASE_STATEMENTS.inc()
-                await connection.execute(begin, prepare=False)
+                with _or_hang_up(connection, BEGIN_SECONDS):
+                    await connection.execute(begin, prepare=False)
             except psycopg.OperationalError:
                 await self._pool.putconn(connection)
-                if attempt == CONNECT_ATTEMPTS:
+                if attempt == CONNECT_ATTEMPTS or time.monotonic() > give_up_at:
                     raise
             except BaseException:
                 await self._pool.putconn(connection)
@@ -197,9 +233,25 @@ class Database:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _sent(cursor: AsyncCursor[T], query: str, params: Params) -> AsyncCursor[T]:
-    metrics.DATABASE_STATEMENTS.inc()
-    return await cursor.execute(query.encode(), params)
+@contextmanager
+def _or_hang_up(connection: AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Hang up on a server that keeps the block waiting: what waits for it then fails as lost.
+
+    To cancel the task instead would not do: psycopg then waits for the same server once more.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _begin(role: str, timeout_ms: int, tenant_id: UUID | None = None) -> bytes:
@@ -215,7 +267,8 @@ async def _settle(connection: AsyncConnection[Any], statement: bytes) -> None:
     if connection.closed:
         return
     try:
-        await asyncio.shield(connection.execute(statement))
+        with _or_hang_up(connection, SILENCE_SECONDS):
+            await asyncio.shield(connection.execute(statement))
     except (psycopg.Error, asyncio.CancelledError):
         # The server undoes what is left open when it closes the connection.
         await connection.close()
