@@ -40,8 +40,8 @@ from coccinelle.providers.rerank.cohere import CohereReranker
 from coccinelle.providers.rerank.model import Reranker
 from coccinelle.providers.wire import Wire
 
-# The bundled model embeds a question in a fraction of this: no routing call is made for nothing.
-BUNDLED_HEAD_START_MS = 60
+# The bundled model has embedded a question long before: no routing call is made for nothing.
+BUNDLED_HEAD_START_MS = 500
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,10 @@ async def open_house(
         house = _assembled(settings, db, wire, outgoing, embedder or _embedder(settings, wire))
         warming = asyncio.create_task(_warm(house))
         stack.callback(warming.cancel)
-        yield house
-        await house.engine.drain(settings.llm_total_seconds)
+        try:
+            yield house
+        finally:
+            await house.engine.drain(settings.llm_total_seconds)
 
 
 def _assembled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +28,9 @@ from tests.engine.setting import (
     PRICE,
     REELS,
     Fact,
+    Talk,
     embedder_of,
+    fresh,
     row,
     rows,
     shown,
@@ -440,3 +443,23 @@ async def test_a_routing_model_that_obeys_names_an_agent_of_this_business_or_nob
             result = await talk(opened.engine, businesses[0]).say(f"{EMAILS} {order}")
             assert result.agent in ("audrey", "carole", "escalate")
             assert not result.handoff
+
+
+async def test_a_house_that_falls_lets_its_turns_end_first(
+    llm: ScriptedLLM, addresses: Addresses, db: Database, businesses: tuple[TenantId, TenantId]
+) -> None:
+    llm.script(Say(GOOD, gap_seconds=0.05))
+    conversation = fresh()
+    with contextlib.suppress(ZeroDivisionError):
+        async with house(llm, addresses, llm_answer_models=("first",)) as opened:
+            await Talk(opened.engine, businesses[0], fresh("u"), conversation).start(EMAILS)
+            raise ZeroDivisionError
+    found = await rows(
+        db,
+        businesses[0],
+        "SELECT t.state FROM turns t JOIN conversations c ON c.id = t.conversation_id"
+        " WHERE c.external_id = %s",
+        conversation,
+    )
+
+    assert found == [{"state": "answered"}]

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from prometheus_client import REGISTRY
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from coccinelle.conversations import actions as conversations
@@ -25,6 +24,7 @@ from coccinelle.engine.model import (
     TurnStarted,
 )
 from coccinelle.engine.turns import Engine
+from coccinelle.foundation import metrics
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.errors import NotFound, Unavailable
@@ -706,7 +706,7 @@ async def test_a_record_whose_confirmation_is_lost_is_told_like_any_other(
 
 
 def figure(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class Unconfirmed:
