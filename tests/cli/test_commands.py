@@ -28,6 +28,9 @@ NEED_A_TENANT = [
     ("search", "x"),
     ("ingest", "README.md"),
     ("gaps", "list"),
+    ("sources", "list"),
+    ("sources", "remove", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("sources", "refresh", "01a20036-733c-78da-8394-44a6d62335fb"),
     ("handoffs", "list"),
     ("handoffs", "close", "01a20036-733c-78da-8394-44a6d62335fb"),
     ("keys", "create", "api", "--name", "x"),
@@ -208,10 +211,11 @@ def test_files_are_ingested_found_and_reported_one_by_one(shop: Cli, tmp_path: P
     assert done.returncode == 1
     states = {line.split("\t")[1]: line.split("\t")[0] for line in done.stdout.splitlines()}
     assert states == {str(good): "ajouté", str(bad): "échec", str(missing): "échec"}
-    assert "1 ajoutés (1 passages), 0 déjà connus, 2 en échec." in done.stderr
-    again = shop.run("ingest", str(good), "--tenant", "rivoli")
-    assert again.returncode == 0
+    assert "1 ajouté, 2 en échec ; 1 passage." in done.stderr
+    again = shop.run("ingest", str(good), str(bad), "--tenant", "rivoli")
+    assert again.returncode == 1
     assert again.stdout.startswith("déjà connu")
+    assert "0 ajouté, 1 déjà connu, 1 en échec ; 0 passage." in again.stderr
 
     found = shop.run("search", "À quelle heure ouvrez-vous le samedi ?", "--tenant", "rivoli")
     assert found.returncode == 0
@@ -220,6 +224,50 @@ def test_files_are_ingested_found_and_reported_one_by_one(shop: Cli, tmp_path: P
         assert figure in found.stdout
     foreign = shop.run("search", "À quelle heure ouvrez-vous ?", "--tenant", "nordlys")
     assert (foreign.returncode, foreign.stdout) == (0, "")
+
+
+def test_a_changed_file_is_replaced_listed_read_anew_and_removed(shop: Cli, tmp_path: Path) -> None:
+    mine, file = ("--tenant", "nordlys"), tmp_path / "tarifs.csv"
+    file.write_text("Prestation;Prix\nMassage;40 euros\n", "utf-8")
+    assert shop.run("ingest", str(file), *mine).returncode == 0
+    file.write_text("Prestation;Prix\nMassage;55 euros\n", "utf-8")
+    changed = shop.run("ingest", str(file), *mine)
+    assert changed.stdout.startswith("remplacé")
+    assert "0 ajouté, 1 remplacé ; 1 passage." in changed.stderr
+    found = shop.run("search", "prix du massage", *mine).stdout
+    assert "55 euros" in found
+    assert "40 euros" not in found
+
+    [line] = shop.run("sources", "list", *mine).stdout.splitlines()
+    source_id, *rest = line.split("\t")
+    assert rest == ["file", "prête", "1 passage", "tarifs.csv"]
+    assert shop.run("sources", "refresh", source_id, *mine).stdout.strip() == line
+    for verb in ("refresh", "remove"):
+        assert shop.run("sources", verb, source_id, "--tenant", "rivoli").returncode == 1
+    assert shop.run("sources", "remove", source_id, *mine).returncode == 0
+    assert shop.run("sources", "list", *mine).stdout == ""
+
+
+def test_files_of_one_name_in_two_folders_are_two_sources(shop: Cli, tmp_path: Path) -> None:
+    mine = ("--tenant", "nordlys")
+    for folder, said in (("lyon", "Lyon : 9 h."), ("lille", "Lille : 10 h.")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "horaires.txt").write_text(said, "utf-8")
+    assert shop.run("ingest", str(tmp_path), *mine).stderr.startswith("2 ajoutés")
+    (tmp_path / "lille" / "horaires.txt").write_text("Lille : 11 h.", "utf-8")
+    assert shop.run("ingest", str(tmp_path), *mine).stderr.startswith(
+        "0 ajouté, 1 remplacé, 1 déjà connu"
+    )
+    lines = shop.run("sources", "list", *mine).stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert shop.run("sources", "remove", line.split("\t")[0], *mine).returncode == 0
+
+
+def test_a_private_address_is_refused_with_how_to_allow_it(shop: Cli) -> None:
+    done = shop.run("ingest", "http://127.0.0.1:18299/", "--tenant", "rivoli")
+    assert done.returncode == 1
+    assert "COCCINELLE_UPSTREAM_ALLOW=hôte:port" in done.stderr
 
 
 def test_an_agent_that_does_not_exist_is_refused_before_anything_is_kept(

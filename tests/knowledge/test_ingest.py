@@ -619,13 +619,34 @@ async def test_files_folders_and_addresses_are_ingested_one_after_the_other(
         ]
 
     assert [summary(result) for result in results] == [
-        ("copie.csv", "ready", False, None),
-        ("tarifs.csv", "ready", True, None),
-        ("vide.txt", "failed", False, "empty_file"),
-        ("horaires", "ready", False, None),
-        ("absent.pdf", None, False, "file_not_found"),
+        ("copie.csv", "ready", "added", None),
+        ("tarifs.csv", "ready", "known", None),
+        ("vide.txt", "failed", "added", "empty_file"),
+        ("horaires", "ready", "added", None),
+        ("absent.pdf", None, "known", "file_not_found"),
     ]
     assert told[-1] == (f"{web.url}horaires", 1, 1)
+    assert await count(db, nordlys, "sources") == 0
+
+
+async def test_a_page_that_is_given_again_is_read_anew(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    became = []
+    async with site({"/horaires": page("Horaires", "Ouvert du mardi au samedi.")}) as web:
+        for _ in range(2):
+            async for result in ingest_paths(
+                web.services(db),
+                rivoli,
+                [f"{web.url}horaires"],
+                max_bytes=1_000_000,
+                told=lambda *_: None,
+            ):
+                assert result.source is not None
+                became.append((result.became, result.source.live_generation))
+
+    assert became == [("added", 1), ("read_again", 2)]
+    assert await count(db, rivoli, "sources") == 1
     assert await count(db, nordlys, "sources") == 0
 
 
@@ -641,10 +662,10 @@ async def test_a_file_larger_than_allowed_is_not_read(
     assert await count(db, rivoli, "sources") == 0
 
 
-def summary(result: Ingested) -> tuple[str, str | None, bool, str | None]:
+def summary(result: Ingested) -> tuple[str, str | None, str, str | None]:
     name = result.name.rsplit("/", 1)[-1]
     state = result.source.state if result.source else None
-    return name, state, result.is_duplicate, result.failure.code if result.failure else None
+    return name, state, result.became, result.failure.code if result.failure else None
 
 
 def queue_of(addresses: Addresses) -> psycopg.Connection:

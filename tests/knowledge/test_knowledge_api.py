@@ -133,6 +133,24 @@ async def test_several_files_are_uploaded_at_once_each_a_source(
     ]
 
 
+async def test_a_file_that_is_uploaded_again_with_other_content_replaces_its_own(
+    door: Door, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    old = {"files": ("tarifs.csv", b"Coupe;25\n", "text/csv")}
+    new = {"files": ("tarifs.csv", b"Coupe;31\n", "text/csv")}
+    async with door.of(rivoli) as client, door.of(nordlys) as other:
+        first = (await client.post("/api/v1/sources/upload", files=old)).json()["items"][0]
+        theirs = (await other.post("/api/v1/sources/upload", files=old)).json()["items"][0]
+        sent = await client.post("/api/v1/sources/upload", files=new)
+        kept = (await client.get("/api/v1/sources")).json()["items"]
+        untouched = (await other.get("/api/v1/sources")).json()["items"]
+
+    again = sent.json()["items"][0]
+    assert (sent.status_code, again["replaced"], again["duplicate"]) == (201, True, False)
+    assert [source["id"] for source in kept] == [first["source"]["id"]]
+    assert untouched == [theirs["source"]]
+
+
 @pytest.mark.parametrize(
     ("language", "words"), [("fr", "Ce fichier est vide."), ("en-GB", "This file is empty.")]
 )

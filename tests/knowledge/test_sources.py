@@ -15,6 +15,7 @@ from coccinelle.foundation.outgoing import BadAddress
 from coccinelle.knowledge import actions
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.model import (
+    NewSource,
     Question,
     SourceNotFound,
     UnknownAgent,
@@ -88,6 +89,90 @@ async def test_the_same_address_is_kept_once_however_it_is_spelt(
 
     assert again.source.id == first.source.id
     assert not whole.is_duplicate
+
+
+async def found_in(db: Database, tenant: TenantId, question: str) -> list[str]:
+    vector = (await Services(db).embedder.embed_queries([question]))[0]
+    async with db.tenant(tenant) as tx:
+        passages = await search(tx, question=question, vector=vector, agent_id=None, limit=9)
+    return [passage.text for passage in passages]
+
+
+def prices(euros: int, name: str = "tarifs.csv") -> NewSource:
+    return file_source(f"Prestation;Prix\nCoupe;{euros} euros\n".encode(), filename=name)
+
+
+async def test_a_changed_file_takes_the_place_of_the_one_of_its_name_when_it_is_read(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    await agent(db, rivoli, "lea")
+    kept = {}
+    for tenant, agents_ in ((rivoli, ["lea"]), (nordlys, [])):
+        async with db.tenant(tenant) as tx:
+            [kept[tenant]] = await actions.add_files(tx, [prices(25)], agents=agents_)
+        await run_ingest(Services(db), tenant, kept[tenant].source.id, 1)
+
+    async with db.tenant(rivoli) as tx:
+        [changed] = await actions.add_files(tx, [prices(31)])
+    before = await found_in(db, rivoli, "prix de la coupe")
+    await run_ingest(Services(db), rivoli, changed.source.id, changed.source.generation)
+    after = await found_in(db, rivoli, "prix de la coupe")
+    async with db.tenant(rivoli) as tx:
+        assert await titles(tx) == ["tarifs.csv"]
+        [again] = await actions.add_files(tx, [prices(31)])
+
+    assert (changed.is_replaced, changed.is_duplicate) == (True, False)
+    assert changed.source.id == kept[rivoli].source.id
+    assert (changed.source.state, changed.source.agents) == ("waiting", ["lea"])
+    assert "25 euros" in before[0]
+    assert "31 euros" in after[0]
+    assert not any("25 euros" in text for text in after)
+    assert (again.is_replaced, again.is_duplicate) == (False, True)
+    assert "25 euros" in (await found_in(db, nordlys, "prix de la coupe"))[0]
+
+
+async def test_a_new_version_that_cannot_be_read_leaves_the_old_one_answering(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    async with db.tenant(rivoli) as tx:
+        [added] = await actions.add_files(tx, [prices(25)])
+    await run_ingest(Services(db), rivoli, added.source.id, 1)
+    async with db.tenant(rivoli) as tx:
+        await actions.add_files(tx, [file_source(b"", filename="tarifs.csv")])
+    await run_ingest(Services(db), rivoli, added.source.id, 2)
+
+    async with db.tenant(rivoli) as tx:
+        assert (await actions.get(tx, added.source.id)).failure_code == "empty_file"
+    assert "25 euros" in (await found_in(db, rivoli, "prix de la coupe"))[0]
+
+
+async def test_two_files_of_one_name_given_together_replace_nothing(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    async with db.tenant(rivoli) as tx:
+        await actions.add_files(tx, [prices(25)])
+        added = await actions.add_files(tx, [prices(26), prices(27)])
+
+        assert [one.is_replaced for one in added] == [False, False]
+        assert len(await titles(tx)) == 3
+
+
+async def test_a_file_that_becomes_a_copy_of_another_is_forgotten(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    async with db.tenant(rivoli) as tx:
+        first, _ = await actions.add_files(tx, [prices(31, "copie.csv"), prices(25)])
+        [became] = await actions.add_files(tx, [prices(31)])
+        assert (became.is_duplicate, became.source.id) == (True, first.source.id)
+        assert await titles(tx) == ["copie.csv"]
+
+        await actions.add_files(tx, [prices(25)])
+        both = await actions.add_files(tx, [prices(9, "copie.csv"), prices(9)])
+        assert [(one.is_replaced, one.is_duplicate) for one in both] == [
+            (True, False),
+            (False, True),
+        ]
+        assert await titles(tx) == ["copie.csv"]
 
 
 async def test_a_duplicate_that_failed_is_tried_again(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coccinelle.cli import ground
 from coccinelle.cli.progress import progress
-from coccinelle.cli.words import FAILED, explained, note, plain, say
+from coccinelle.cli.words import FAILED, counted, explained, note, plain, say
 
 if TYPE_CHECKING:
     from coccinelle.foundation.database import Database
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from coccinelle.knowledge.search import Passage
 
 SNIPPET_CHARS = 300
+MAYBE_PRIVATE = {"bad_address", "address_unreachable"}
 
 gaps = typer.Typer(
     help=say("Les questions restées sans réponse.", "Questions without an answer."),
@@ -66,7 +68,7 @@ def ingest(
         ),
     ] = None,
 ) -> None:
-    """Each one now, in this process; one that fails stops no other. Exits 1 if one failed."""
+    """Each one now; a changed file replaces the one of its name. Exits 1 if one failed."""
 
     async def work(house: House) -> list[Ingested]:
         from coccinelle.knowledge.paths import ingest_paths
@@ -88,9 +90,10 @@ def ingest(
     done = ground.with_house(work)
     for one in done:
         typer.echo("\t".join(_outcome(one)))
-    failed = sum(one.failure is not None for one in done)
-    note(_summary(done, failed))
-    if failed:
+    note(_summary(done))
+    if any(one.failure and one.failure.code in MAYBE_PRIVATE for one in done):
+        note(_private_hint())
+    if any(one.failure for one in done):
         raise typer.Exit(FAILED)
 
 
@@ -99,19 +102,52 @@ def _outcome(one: Ingested) -> tuple[str, str, str]:
     if one.failure is not None:
         said = explained(one.failure)
         return say("échec", "failed"), name, str(said or one.failure)
-    chunks = one.source.chunks_total if one.source else 0
-    state = say("déjà connu", "known already") if one.is_duplicate else say("ajouté", "added")
-    return state, name, f"{chunks} {say('passages', 'chunks')}"
+    state = {
+        "added": say("ajouté", "added"),
+        "replaced": say("remplacé", "replaced"),
+        "read_again": say("relu", "read again"),
+        "known": say("déjà connu", "known already"),
+    }[one.became]
+    return state, name, passages(one.source.chunks_total if one.source else 0)
 
 
-def _summary(done: list[Ingested], failed: int) -> str:
-    chunks = sum(one.source.chunks_total for one in done if one.source and not one.is_duplicate)
-    known = sum(one.is_duplicate for one in done)
-    added = len(done) - known - failed
+def _summary(done: list[Ingested]) -> str:
+    """How many of each outcome; of those that did not happen, only the additions are said."""
+    became = Counter("failed" if one.failure else one.became for one in done)
+    told = {
+        "added": counted(became["added"], fr=("ajouté", "ajoutés"), en=("added", "added")),
+        "replaced": counted(
+            became["replaced"], fr=("remplacé", "remplacés"), en=("replaced", "replaced")
+        ),
+        "read_again": counted(
+            became["read_again"], fr=("relu", "relus"), en=("read again", "read again")
+        ),
+        "known": counted(
+            became["known"],
+            fr=("déjà connu", "déjà connus"),
+            en=("known already", "known already"),
+        ),
+        "failed": counted(became["failed"], fr=("en échec",) * 2, en=("failed",) * 2),
+    }
+    read = [one for one in done if one.source and not one.failure and one.became != "known"]
+    chunks = sum(one.source.chunks_total for one in read if one.source)
+    parts = [words for state, words in told.items() if became[state] or state == "added"]
+    said = ", ".join(parts)
+    return say(f"{said} ; {passages(chunks)}.", f"{said}; {passages(chunks)}.")
+
+
+def _private_hint() -> str:
     return say(
-        f"{added} ajoutés ({chunks} passages), {known} déjà connus, {failed} en échec.",
-        f"{added} added ({chunks} chunks), {known} known already, {failed} failed.",
+        "Les adresses privées et les ports autres que 80 et 443 sont refusés, sauf ceux que nomme"
+        " COCCINELLE_UPSTREAM_ALLOW=hôte:port.",
+        "Private addresses, and ports other than 80 and 443, are refused unless"
+        " COCCINELLE_UPSTREAM_ALLOW=host:port names them.",
     )
+
+
+def passages(count: int) -> str:
+    """That many passages, in words."""
+    return counted(count, fr=("passage", "passages"), en=("chunk", "chunks"))
 
 
 def search(

@@ -18,6 +18,7 @@ from coccinelle.cli import (
     knowledge,
     operate,
     serve,
+    sources,
     tenants,
 )
 from coccinelle.cli.words import explained, note, say
@@ -52,6 +53,7 @@ tenants.register(app)
 agents.register(app)
 keys.register(app)
 knowledge.register(app)
+sources.register(app)
 chat.register(app)
 evaluate.register(app)
 handoffs.register(app)

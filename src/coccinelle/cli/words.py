@@ -24,6 +24,13 @@ def say(fr: str, en: str) -> str:
     return en if locale() == "en" else fr
 
 
+def counted(count: int, *, fr: tuple[str, str], en: tuple[str, str]) -> str:
+    """`count` things, by the word for one or for several; French has none in the singular."""
+    one, several = en if locale() == "en" else fr
+    is_one = count == 1 or (count == 0 and locale() == "fr")
+    return f"{count} {one if is_one else several}"
+
+
 class Refused(Exception):
     """A command that ends here: its text is one sentence for the user."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,10 +26,11 @@ from coccinelle.knowledge.model import (
 
 @dataclass(frozen=True)
 class Added:
-    """A source, and whether the tenant had it already."""
+    """A source, and whether the tenant had it already, or had another content of this name."""
 
     source: Source
     is_duplicate: bool
+    is_replaced: bool = False
 
 
 async def add(tx: TenantTx, new: NewSource, *, agents: Sequence[str] = ()) -> Added:
@@ -47,6 +49,33 @@ async def add(tx: TenantTx, new: NewSource, *, agents: Sequence[str] = ()) -> Ad
     await store.tag(tx, source_id=source_id, agent_ids=agent_ids)
     await _later(tx, source_id, 1)
     return Added(await get(tx, source_id), is_duplicate=False)
+
+
+async def add_files(
+    tx: TenantTx, files: Sequence[NewSource], *, agents: Sequence[str] = ()
+) -> list[Added]:
+    """Keep files as `add` does, but each takes the place of the file of its name, if there is one.
+
+    The source of that name keeps its id, and its agents unless `agents` names others; what it said
+    before goes on answering until the new content is whole. Where another source has the new
+    content already, the one of that name is forgotten. Two of `files` with one name replace
+    nothing: which of them is the newer is not known.
+
+    Raises:
+        UnknownAgent: one of `agents` is no agent of the tenant.
+    """
+    superseded = await _superseded(tx, files)
+    kept_elsewhere = await _kept_elsewhere(tx, files)
+    # The base's row is locked before any source's, as every writer does.
+    for file, old_id in superseded.items():
+        if file in kept_elsewhere:
+            await remove(tx, old_id)
+    return [
+        await add(tx, file, agents=agents)
+        if file in kept_elsewhere or file not in superseded
+        else await _replace(tx, file, superseded[file], agents)
+        for file in files
+    ]
 
 
 async def get(tx: TenantTx, source_id: SourceId) -> Source:
@@ -135,6 +164,38 @@ async def gaps(
     """Questions without an answer, the latest first, and what to give as `after` for the next."""
     found = await store.gaps(tx, limit=limit + 1, after=after)
     return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def _superseded(tx: TenantTx, files: Sequence[NewSource]) -> dict[NewSource, SourceId]:
+    """For each file that is the newer content of a source, that source."""
+    names = Counter(file.filename for file in files)
+    found = {}
+    for file in files:
+        if file.filename is not None and names[file.filename] == 1:
+            old_id = await store.file_named(tx, file.filename, unlike=file.content_sha256)
+            if old_id is not None:
+                found[file] = old_id
+    return found
+
+
+async def _kept_elsewhere(tx: TenantTx, files: Sequence[NewSource]) -> set[NewSource]:
+    """Files whose content another source has, or an earlier one of them."""
+    found, seen = set(), set()
+    for file in files:
+        if file.content_sha256 in seen or await store.twin(tx, file) is not None:
+            found.add(file)
+        seen.add(file.content_sha256)
+    return found
+
+
+async def _replace(tx: TenantTx, file: NewSource, old_id: SourceId, agents: Sequence[str]) -> Added:
+    generation = await store.replace_content(tx, old_id, file)
+    if generation is None:
+        raise Conflict  # It was there a moment ago, and is being deleted.
+    if agents:
+        await store.tag(tx, source_id=old_id, agent_ids=await agents_of(tx, agents))
+    await _later(tx, old_id, generation)
+    return Added(await get(tx, old_id), is_duplicate=False, is_replaced=True)
 
 
 async def _again(tx: TenantTx, new: NewSource) -> Source:

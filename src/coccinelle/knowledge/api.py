@@ -115,7 +115,7 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         async with services.db.tenant(who.tenant_id) as tx:
             added = await actions.add(tx, new, agents=body.agents)
         response.status_code = 200 if added.is_duplicate else 201
-        return AddedSource(source=source_body(added.source, locale), duplicate=added.is_duplicate)
+        return _added_body(added, locale)
 
     @api.post(
         "/sources/upload",
@@ -151,18 +151,15 @@ def _source_routes(services: KnowledgeServices, caller: Authenticate) -> APIRout
         """All of the files are kept, each a source of its own, or none; a worker reads them.
 
         A file that cannot be read ends in the state `failed` with the reason, and stops no other.
+        One of a name that is there already, with another content, takes its place: the old content
+        answers until the new one is read. Two files of one name in a request replace nothing.
         """
         keys = [storable(key, "agents") for key in agents or ()]
         news = [await _uploaded(file) for file in files]
         async with services.db.tenant(who.tenant_id) as tx:
-            added = [await actions.add(tx, new, agents=keys) for new in news]
+            added = await actions.add_files(tx, news, agents=keys)
         response.status_code = 200 if all(one.is_duplicate for one in added) else 201
-        return AddedSources(
-            items=[
-                AddedSource(source=source_body(one.source, locale), duplicate=one.is_duplicate)
-                for one in added
-            ]
-        )
+        return AddedSources(items=[_added_body(one, locale) for one in added])
 
     @api.get(
         "/sources",
@@ -305,6 +302,14 @@ def _knowledge_routes(services: KnowledgeServices, caller: Authenticate) -> APIR
         return GapPage(items=[gap_body(one) for one in found], next_cursor=following)
 
     return api
+
+
+def _added_body(added: actions.Added, locale: Locale) -> AddedSource:
+    return AddedSource(
+        source=source_body(added.source, locale),
+        duplicate=added.is_duplicate,
+        replaced=added.is_replaced,
+    )
 
 
 def _permitted(caller: Authenticate) -> Authenticate:

@@ -198,6 +198,10 @@ class AddedSource(BaseModel):
     duplicate: bool = Field(
         description="True if it was there already: nothing was added.", examples=[False]
     )
+    replaced: bool = Field(
+        description="True if the file took the place of another content of its name.",
+        examples=[False],
+    )
 
 
 class AddedSources(BaseModel):

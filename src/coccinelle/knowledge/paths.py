@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import CoccinelleError, Invalid, Unavailable
 from coccinelle.foundation.ids import TenantId
 from coccinelle.knowledge import actions
@@ -17,6 +20,7 @@ from coccinelle.knowledge.model import NewSource, Source, canonical_url, file_so
 from coccinelle.knowledge.services import KnowledgeServices
 
 Told = Callable[[str, int, int], None]
+Became = Literal["added", "replaced", "read_again", "known"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Ingested:
 
     name: str
     source: Source | None
-    is_duplicate: bool
+    became: Became
     failure: CoccinelleError | None
 
 
@@ -44,8 +48,10 @@ async def ingest_paths(
 ) -> AsyncIterator[Ingested]:
     """Keep every target, then read each in this process; one that fails stops no other.
 
-    A folder stands for the files in it, hidden ones left out; an address without a path stands for
-    its site, any other for that page. What the tenant has already is not read again.
+    A folder stands for the files in it, hidden ones left out, each named by its place in it; an
+    address without a path stands for its site, any other for that page. A file that has changed
+    takes the place of the one of its name, unless two of that name are given; one that has not
+    is not read again. A page or site that the tenant has is read anew.
 
     Args:
         agents: keys of those that may use it; none: all.
@@ -59,7 +65,9 @@ async def ingest_paths(
     async with services.db.tenant(tenant_id) as tx:
         await actions.agents_of(tx, agents)
     # All are kept before the first is read: the threshold is learnt once, after the last.
-    kept = [await errand.keep(target) for target in await asyncio.to_thread(_expanded, targets)]
+    given = await asyncio.to_thread(_expanded, targets)
+    names = Counter(one.name for one in given)
+    kept = [await errand.keep(one, is_only=names[one.name] == 1) for one in given]
     for one in kept:
         yield await errand.read(one)
 
@@ -70,6 +78,14 @@ def is_address(target: str) -> bool:
 
 
 @dataclass(frozen=True)
+class _Given:
+    """A file or an address, and what it is known by: a file by its place in its folder."""
+
+    target: str
+    name: str
+
+
+@dataclass(frozen=True)
 class _Errand:
     services: KnowledgeServices
     tenant_id: TenantId
@@ -77,14 +93,22 @@ class _Errand:
     max_bytes: int
     told: Told
 
-    async def keep(self, target: str) -> Ingested:
+    async def keep(self, given: _Given, *, is_only: bool) -> Ingested:
+        """`is_only`: no other of this errand has its name, so that it is known what it replaces."""
         try:
-            new = await asyncio.to_thread(_new_source, target, self.max_bytes)
+            new = await asyncio.to_thread(_new_source, given, self.max_bytes)
         except Invalid as refused:
-            return Ingested(target, None, is_duplicate=False, failure=refused)
+            return Ingested(given.target, None, "known", failure=refused)
         async with self.services.db.tenant(self.tenant_id) as tx:
-            added = await actions.add(tx, new, agents=self.agents)
-        return Ingested(target, added.source, added.is_duplicate, failure=None)
+            added = await self._add(tx, new, replaces=is_only and new.kind == "file")
+            if added.is_duplicate and new.url is not None:
+                return Ingested(given.target, await _anew(tx, added.source), "read_again", None)
+        return Ingested(given.target, added.source, _became(added), failure=None)
+
+    async def _add(self, tx: TenantTx, new: NewSource, *, replaces: bool) -> actions.Added:
+        if replaces:
+            return (await actions.add_files(tx, [new], agents=self.agents))[0]
+        return await actions.add(tx, new, agents=self.agents)
 
     async def read(self, kept: Ingested) -> Ingested:
         if kept.source is None:
@@ -114,15 +138,29 @@ def _failure(source: Source) -> Invalid | None:
     return Invalid(source.failure_code, **(source.failure_values or {}))
 
 
-def _expanded(targets: Sequence[str]) -> list[str]:
-    found: list[str] = []
+def _became(added: actions.Added) -> Became:
+    if added.is_replaced:
+        return "replaced"
+    return "known" if added.is_duplicate else "added"
+
+
+async def _anew(tx: TenantTx, source: Source) -> Source:
+    """Asked for again, unless it is being read."""
+    return await actions.reingest(tx, source.id) if source.is_settled else source
+
+
+def _expanded(targets: Sequence[str]) -> list[_Given]:
+    found: list[_Given] = []
     for target in targets:
         path = Path(target)
-        if not is_address(target) and path.is_dir():
-            found += [str(file) for file in sorted(path.rglob("*")) if _counts(file, path)]
+        if is_address(target):
+            found.append(_Given(target, target))
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if _counts(file, path))
+            found += [_Given(str(file), file.relative_to(path).as_posix()) for file in files]
         else:
-            found.append(target)
-    return list(dict.fromkeys(found))
+            found.append(_Given(target, path.name))
+    return list({one.target: one for one in found}.values())
 
 
 def _counts(file: Path, folder: Path) -> bool:
@@ -130,16 +168,17 @@ def _counts(file: Path, folder: Path) -> bool:
     return file.is_file() and not hidden
 
 
-def _new_source(target: str, max_bytes: int) -> NewSource:
+def _new_source(given: _Given, max_bytes: int) -> NewSource:
     """Raises `Invalid` for what cannot be kept."""
-    if is_address(target):
-        address = canonical_url(target)
-        is_whole_site = address.split("//", 1)[1].partition("/")[2] == ""
-        return web_source("site" if is_whole_site else "page", address)
-    return _read_file(Path(target), max_bytes)
+    if not is_address(given.target):
+        return _read_file(given, max_bytes)
+    address = canonical_url(given.target)
+    is_whole_site = address.split("//", 1)[1].partition("/")[2] == ""
+    return web_source("site" if is_whole_site else "page", address)
 
 
-def _read_file(path: Path, max_bytes: int) -> NewSource:
+def _read_file(given: _Given, max_bytes: int) -> NewSource:
+    path = Path(given.target)
     try:
         if path.stat().st_size > max_bytes:
             raise Invalid("file_too_large", max_megabytes=max_bytes // (1024 * 1024))
@@ -149,5 +188,6 @@ def _read_file(path: Path, max_bytes: int) -> NewSource:
     except OSError as error:
         raise Invalid("file_not_readable") from error
     # A name that is not UTF-8 reaches us with surrogates, which PostgreSQL does not keep.
-    name = path.name.encode("utf-8", "replace").decode("utf-8")
-    return file_source(data, filename=name, media_type=mimetypes.guess_type(name)[0])
+    name = given.name.encode("utf-8", "replace").decode("utf-8")
+    found = file_source(data, filename=name, media_type=mimetypes.guess_type(name)[0])
+    return replace(found, filename=name)

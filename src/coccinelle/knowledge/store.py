@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from coccinelle.foundation.database import DirectoryTx, TenantTx
+from coccinelle.foundation.errors import Conflict
 from coccinelle.foundation.ids import AgentId, SourceId, TenantId, uuid7
 from coccinelle.knowledge.model import Document, Gap, NewSource, Source
 
@@ -82,6 +84,31 @@ async def twin(tx: TenantTx, new: NewSource) -> SourceId | None:
         {"tenant": tx.tenant_id, "sha256": new.content_sha256, "kind": new.kind, "url": new.url},
     )
     return found
+
+
+async def file_named(tx: TenantTx, filename: str, *, unlike: bytes | None) -> SourceId | None:
+    """The newest file of that name; None where a file of that name has the content `unlike`."""
+    found: SourceId | None = await tx.value(
+        "SELECT id FROM sources WHERE tenant_id = %(tenant)s AND kind = 'file'"
+        " AND filename = %(name)s AND NOT EXISTS (SELECT FROM sources WHERE tenant_id = %(tenant)s"
+        "  AND kind = 'file' AND filename = %(name)s AND content_sha256 = %(sha256)s)"
+        " ORDER BY id DESC LIMIT 1",
+        {"tenant": tx.tenant_id, "name": filename, "sha256": unlike},
+    )
+    return found
+
+
+async def replace_content(tx: TenantTx, source_id: SourceId, new: NewSource) -> int | None:
+    """The number of the generation to build of the new content; None: there is no such source."""
+    try:
+        replaced = await tx.run(
+            "UPDATE sources SET content = %s, content_sha256 = %s, media_type = %s"
+            " WHERE tenant_id = %s AND id = %s",
+            [new.content, new.content_sha256, new.media_type, tx.tenant_id, source_id],
+        )
+    except UniqueViolation as error:  # Somebody else added this content just now.
+        raise Conflict from error
+    return await request_generation(tx, source_id) if replaced else None
 
 
 async def source(tx: TenantTx, source_id: SourceId) -> Source | None:
