@@ -39,6 +39,7 @@ Fault = Literal[
     "503",
     "429",
     "402",
+    "401",
     "refused",
     "hang",
     "comments",
@@ -49,7 +50,8 @@ Fault = Literal[
     "malformed",
     "empty",
 ]
-FAULTS: tuple[Fault, ...] = get_args(Fault)
+# A refused key concerns every model of its endpoint: no other one takes over.
+FAULTS: tuple[Fault, ...] = tuple(fault for fault in get_args(Fault) if fault != "401")
 DEFAULT_TEXT = "Voici la réponse, avec plaisir."
 DRIP_SECONDS = 0.02
 # Between the words before a fault and the fault, so that they are read apart.

@@ -141,7 +141,7 @@ def test_below_the_floor_no_model_is_asked() -> None:
         ("Bonjour", "greeting"),
         ("bonjour !", "greeting"),
         ("MERCI", "thanks"),
-        ("Qui êtes-vous ?", "clarification"),
+        ("Qui êtes-vous ?", "identity"),
         ("Je veux parler à un humain", "person"),
         ("Bonjour, combien coûte un reel ?", None),
         ("Je veux être remboursé", None),

@@ -642,7 +642,7 @@ async def test_a_turn_that_takes_too_long_waiting_or_answering_has_failed(
         EMAILS
     )
     with pytest.raises(Unavailable) as failed:
-        await late.result()
+        await asyncio.wait_for(late.result(), 30)
     turn = await turn_row(db, town, late.turn_id)
     stage.go.set()
 

@@ -18,6 +18,7 @@ from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.ids import HandoffId
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.handoffs import actions as handoffs
+from coccinelle.knowledge import actions as knowledge
 from coccinelle.tenants import store as tenants
 from tests.house.test_tenants_apart import QUESTION, fingerprint
 from tests.living import Business, client, living, move_in
@@ -54,6 +55,7 @@ class Street:
     nordlys: Business
     handoff_id: HandoffId
     key_id: str
+    source_id: str
     environment: dict[str, str]
 
 
@@ -69,13 +71,14 @@ async def street(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory)
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
             handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
             key_id = str((await tenants.keys(tx))[0]["id"])
+            source_id = str((await knowledge.listed(tx, limit=1))[0][0].id)
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": addresses.owner,
         "COCCINELLE_DATA": str(data),
         "LANG": "fr_FR.UTF-8",
     }
-    return Street(rivoli, nordlys, handoff_id, key_id, environment)
+    return Street(rivoli, nordlys, handoff_id, key_id, source_id, environment)
 
 
 def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
@@ -89,7 +92,12 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
         "ingest": ([str(folder / "note.txt"), *mine], ""),
         "search": ([QUESTION, *mine], ""),
         "chat": (mine, f"{QUESTION}\n"),
+        "sources list": (mine, ""),
+        "sources remove": ([street.source_id, *mine], ""),
+        "sources refresh": ([street.source_id, *mine], ""),
+        "tenants update": ([street.nordlys.slug, "--name", "Nordlys"], ""),
         "tenants domain add": ([street.rivoli.host, *mine], ""),
+        "tenants domain remove": ([street.rivoli.host, *mine], ""),
         "agents publish": ([str(folder / "agents.toml"), *mine], ""),
         "agents list": (mine, ""),
         "keys create": (["api", "--name", host, *mine], ""),
@@ -103,7 +111,14 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
 
 
 # What names a thing of the other business is refused; the others do their own business's work.
-REFUSED = {"tenants domain add", "keys revoke", "handoffs close"}
+REFUSED = {
+    "sources remove",
+    "sources refresh",
+    "tenants domain add",
+    "tenants domain remove",
+    "keys revoke",
+    "handoffs close",
+}
 
 
 def leaves(command: Any, path: str = "") -> Iterator[str]:

@@ -190,7 +190,7 @@ async def test_a_model_that_keeps_failing_is_no_longer_asked(
     assert [r.body["model"] for r in llm.chats] == ["first", "second"] * 3 + ["second"]
 
 
-async def test_a_key_without_credit_is_not_used_again(
+async def test_a_key_that_is_refused_is_not_used_again(
     llm: ScriptedLLM, wire: Wire, endpoint: Endpoint, breakers: Breakers
 ) -> None:
     models = [
@@ -203,7 +203,7 @@ async def test_a_key_without_credit_is_not_used_again(
         )
         for name in ("first", "second")
     ]
-    llm.script(Fail("402"))
+    llm.script(Fail("401"))
 
     for _ in range(2):
         with pytest.raises(ModelFailed):
@@ -211,6 +211,16 @@ async def test_a_key_without_credit_is_not_used_again(
 
     assert len(llm.chats) == 1
     assert breakers.states()["the same key (key)"] == "open"
+
+
+async def test_a_model_that_cannot_be_paid_leaves_the_others_to_answer(
+    llm: ScriptedLLM, pair: Failover
+) -> None:
+    llm.script(Fail("402"), model="first")
+
+    await listen(pair, [])
+
+    assert [r.body["model"] for r in llm.chats] == ["first", "second"]
 
 
 def _guarded(wire: Wire, endpoint: Endpoint, breakers: Breakers, task: str) -> Guarded:

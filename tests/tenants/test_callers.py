@@ -225,7 +225,7 @@ async def test_forwarded_host_names_are_not_believed(
     assert answer.status_code == 401
 
 
-async def test_a_scope_that_a_credential_has_not_is_403(
+async def test_a_right_that_a_key_has_not_is_403_and_no_key_is_401(
     client: httpx2.AsyncClient, doors: Doors, db: Database
 ) -> None:
     async with db.tenant(doors.tenant_id) as tx:
@@ -234,7 +234,7 @@ async def test_a_scope_that_a_credential_has_not_is_403(
     chat = await client.get("/knowledge", headers={"Authorization": f"Bearer {narrow.secret}"})
     host = await client.get("/knowledge", headers={"Host": doors.host})
 
-    assert [a.status_code for a in (wide, chat, host)] == [200, 403, 403]
+    assert [a.status_code for a in (wide, chat, host)] == [200, 403, 401]
     assert chat.json()["code"] == "scope_missing"
 
 

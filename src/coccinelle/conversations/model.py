@@ -184,6 +184,7 @@ class Draft:
     gap_question: str | None = None
     first_text_ms: int | None = None
     latency_ms: int = 0
+    finished_at: datetime | None = None
     steps: list[Step] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     passages: list[UsedPassage] = field(default_factory=list)

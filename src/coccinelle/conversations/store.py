@@ -394,7 +394,7 @@ async def record_calls(tx: TenantTx, draft: Draft) -> None:
 
 _ENDED = """
     UPDATE turns SET state = %(outcome)s, failure_code = %(failure)s, lease_expires_at = NULL,
-        finished_at = now(), agent_id = %(agent)s, agent_version_id = %(version)s,
+        finished_at = coalesce(%(finished)s, now()), agent_id = %(agent)s, agent_version_id = %(version)s,
         confidence = %(confidence)s, reason = %(reason)s, route_method = %(method)s,
         route_scores = %(scores)s, search_question = %(question)s, best_score = %(best)s,
         answer_threshold = %(threshold)s, loop_detected = %(loop)s, first_text_ms = %(first)s,
@@ -460,6 +460,7 @@ async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
             "threshold": draft.answer_threshold,
             "loop": draft.loop_detected,
             "first": draft.first_text_ms,
+            "finished": draft.finished_at,
             "latency": draft.latency_ms,
             "steps": Jsonb(steps),
             "passages": Jsonb(used),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,7 +43,8 @@ COVERAGE_WITHOUT_VECTORS = 0.5
 class Decision:
     """Who answers and from what; `best_score` is compared with the tenant's threshold.
 
-    `passages` are what a model is shown, `candidates` all that may be quoted without one.
+    `passages` are what a model is shown, `candidates` all that may be quoted without one. What is
+    no question leaves no gap in the knowledge.
 
     Route and passages are made side by side: both times count from the same start.
     """
@@ -52,9 +54,26 @@ class Decision:
     candidates: tuple[Passage, ...] = ()
     best_score: float | None = None
     is_known: bool = False
+    is_question: bool = True
     says_the_same: bool = False
     route_ms: int = 0
     retrieve_ms: int = 0
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A routing model that is asked after its head start, or as soon as the embedding is unsure."""
+
+    task: asyncio.Task[Opinion]
+    unsure: asyncio.Event
+
+    async def settled(self) -> Opinion | None:
+        """The opinion, or None when the model failed or was late: then the embedding decides."""
+        self.unsure.set()
+        try:
+            return await self.task
+        except ModelFailed:
+            return None
 
 
 class Orchestrator:
@@ -101,7 +120,7 @@ class Orchestrator:
                 search.cancel()
         finally:
             if opinion is not None:
-                opinion.cancel()
+                opinion.task.cancel()
         if route.search_question and _wants_model_question(inbound.text, route):
             found = await self._search_again(view, route.search_question)
         else:
@@ -135,15 +154,16 @@ class Orchestrator:
         current: Agent | None,
         history: Sequence[Message],
         calls: list[ModelCall],
-    ) -> asyncio.Task[Opinion] | None:
+    ) -> _Asked | None:
         """Ask the routing model beside the embedding: waiting for one to ask the other is slow."""
         follows_up = current is not None and cues.leans_on_history(inbound.text)
         if self._model is None or inbound.agent_key or follows_up or len(view.agents) == 1:
             return None
-        opinion = self._opinion(self._model, inbound, view, current, history, calls)
+        unsure = asyncio.Event()
+        opinion = self._opinion(self._model, inbound, view, current, history, calls, unsure)
         asked = asyncio.create_task(opinion)
         asked.add_done_callback(_notice)
-        return asked
+        return _Asked(asked, unsure)
 
     async def _opinion(
         self,
@@ -153,8 +173,11 @@ class Orchestrator:
         current: Agent | None,
         history: Sequence[Message],
         calls: list[ModelCall],
+        unsure: asyncio.Event,
     ) -> Opinion:
-        await asyncio.sleep(self._settings.routing_head_start_ms / 1000)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.routing_head_start_ms / 1000):
+                await unsure.wait()
         return await second_opinion(
             model,
             tenant=view.tenant,
@@ -213,7 +236,7 @@ class Orchestrator:
         view: View,
         current: Agent | None,
         vectors: list[Vectors] | None,
-        opinion: asyncio.Task[Opinion] | None,
+        opinion: _Asked | None,
     ) -> Route:
         forced = self._forced(inbound, view)
         if forced is not None:
@@ -227,7 +250,7 @@ class Orchestrator:
         if routing.is_sure(scores, self._settings):
             return self._by_scores(view, scores, current, "route_sure")
         if opinion is not None and not routing.is_plain(scores, self._settings):
-            named = await _settled(opinion)
+            named = await opinion.settled()
             if named is not None:
                 return self._by_opinion(view, named, scores)
         return self._by_scores(view, scores, current, "route_best")
@@ -243,9 +266,9 @@ class Orchestrator:
         return routing.score(text, vectors[0], view.profiles, stock, keyword_bonus=bonus)
 
     async def _without_scores(
-        self, view: View, current: Agent | None, opinion: asyncio.Task[Opinion] | None
+        self, view: View, current: Agent | None, opinion: _Asked | None
     ) -> Route:
-        named = await _settled(opinion) if opinion is not None else None
+        named = await opinion.settled() if opinion is not None else None
         if named is not None:
             return self._by_opinion(view, named, None)
         agent = current or view.agents[0]
@@ -263,9 +286,8 @@ class Orchestrator:
             said = self._say(view, reason, agent=best.name, score=scores.best, lead=scores.lead)
             return Route("answer", best, confidence, said, "embedding", kept)
         confidence = max(0.0, min(1.0, scores.stock_score))
-        if kind in ("person", "neither"):
-            code = "route_person" if kind == "person" else "route_neither"
-            said = self._say(view, code, score=scores.stock_score)
+        if kind == "neither":
+            said = self._say(view, "route_neither", score=scores.stock_score)
             return Route(kind, None, confidence, said, "embedding", kept)
         said = self._say(view, "route_stock", score=scores.stock_score)
         return Route(kind, current or view.agents[0], confidence, said, "embedding", kept)
@@ -297,7 +319,7 @@ class Orchestrator:
         if route.kind == "neither":
             route = self._rescued(view, route, current, found)
         if route.kind != "answer" or route.agent is None:
-            return Decision(route)
+            return Decision(route, is_question=_asks_something(route))
         passages = found.get(route.agent.id, [])
         best = max((passage.answer_score for passage in passages), default=0.0)
         known = best >= view.answer_threshold
@@ -347,6 +369,11 @@ class Orchestrator:
         return phrase(code, view.tenant.locale, **values)
 
 
+def _asks_something(route: Route) -> bool:
+    told = {COMPLAINTS, *NO_QUESTIONS}
+    return route.kind == "neither" and told.isdisjoint(route.scores)
+
+
 def _is_complaint(scores: Scores) -> bool:
     return scores.as_record().get(COMPLAINTS, 0.0) >= routing.COMPLAINT_SCORE
 
@@ -354,14 +381,6 @@ def _is_complaint(scores: Scores) -> bool:
 def _owner(passage: Passage, view: View) -> Agent | None:
     """The agent whose own passage this is; None when all of them share it."""
     return view.agent_by_id(passage.agent_ids[0]) if passage.agent_ids else None
-
-
-async def _settled(opinion: asyncio.Task[Opinion]) -> Opinion | None:
-    """The opinion, or None when the model failed or was late: then the embedding decides."""
-    try:
-        return await opinion
-    except ModelFailed:
-        return None
 
 
 def _notice(task: asyncio.Task[Opinion]) -> None:

@@ -47,6 +47,16 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "fr": "Avec plaisir ! Je reste là si vous avez une autre question.",
         "en": "You are welcome! I am here if you have another question.",
     },
+    "farewell": {
+        "fr": "Au revoir, et à bientôt !",
+        "en": "Goodbye, and see you soon!",
+    },
+    "identity": {
+        "fr": "Je suis {agent}, l'assistance virtuelle de {company} : une intelligence"
+        " artificielle, et non une personne. Posez-moi votre question, ou demandez à parler à quelqu'un.",
+        "en": "I am {agent}, {company}'s virtual assistant: an artificial intelligence, not a"
+        " person. Ask me your question, or ask to talk to someone.",
+    },
     "clarification": {
         "fr": "Pouvez-vous m'en dire un peu plus ? Dites-moi ce que vous cherchez à faire,"
         " et je vous réponds.",

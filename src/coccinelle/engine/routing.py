@@ -24,13 +24,15 @@ from coccinelle.engine.model import EngineSettings
 from coccinelle.foundation.ids import AgentId
 
 Vectors = NDArray[np.float32]
-Kind = Literal["answer", "greeting", "thanks", "clarification", "person", "neither"]
+Courtesy = Literal["greeting", "thanks", "clarification", "farewell", "identity"]
+Kind = Courtesy | Literal["answer", "person", "neither"]
 Method = Literal["forced", "sticky", "words", "embedding", "model", "found", "blind"]
 
 BEST_OF = 3
 # The stock sentences outnumber any agent's examples, and the best three of more are better.
 STOCK_HANDICAP = 0.05
-PERSON_SCORE = 0.45
+PERSON = "person"
+COURTESY_SCORE = 0.45
 COMPLAINT_SCORE = 0.45
 KERNEL_WIDTH = 0.06
 EDGE_SHARE = 0.75
@@ -44,6 +46,8 @@ _KINDS: dict[str, Kind] = {
     "unrelated": "neither",
     "insults": "neither",
     "instructions": "neither",
+    "farewells": "farewell",
+    "identity": "identity",
 }
 
 
@@ -168,8 +172,9 @@ def score(
         for profile in profiles
     ]
     scored.sort(key=lambda item: (-item[1], item[0].position))
+    # "Je veux…" alone is near to any wish: who asks for a person is heard by the words.
     nearest = max(
-        ((name, _nearness(vector, vectors)) for name, vectors in stock.classes),
+        ((name, _nearness(vector, vectors)) for name, vectors in stock.classes if name != PERSON),
         key=lambda item: item[1],
     )
     return Scores(tuple(scored), nearest[0], nearest[1] - STOCK_HANDICAP)
@@ -188,12 +193,7 @@ def kind_by_scores(scores: Scores, settings: EngineSettings) -> Kind:
     """What a message is when no routing model is asked: an agent's business, or what else."""
     if scores.stock_score <= scores.best and scores.best >= settings.route_floor_score:
         return "answer"
-    kind = _KINDS[scores.stock_class]
-    if kind == "person" and scores.stock_score < PERSON_SCORE:
-        return "neither"
-    if kind in ("greeting", "thanks", "clarification") and scores.stock_score < PERSON_SCORE:
-        return "neither"
-    return kind
+    return _KINDS[scores.stock_class] if scores.stock_score >= COURTESY_SCORE else "neither"
 
 
 def is_plain(scores: Scores, settings: EngineSettings) -> bool:

@@ -285,6 +285,7 @@ class Engine:
         since = turn.elapsed_ms()
         turn.draft.calls = [_call_record(call) for call in turn.calls]
         turn.draft.latency_ms = since
+        turn.draft.finished_at = clock.now()
         try:
             async with asyncio.timeout(RECORD_SECONDS):
                 written = await self._persisted(turn)
@@ -359,8 +360,9 @@ class Engine:
         said = Said()
         model = self._answer_model(agent)
         if model is None:
-            asked = turn.draft.search_question or turn.inbound.text
-            for piece in generation.quote(asked, agent, decision.passages, said):
+            text = turn.inbound.text
+            asked = turn.draft.search_question or text
+            for piece in generation.quote(text, asked, agent, decision.candidates, said):
                 turn.say(piece.text)
         else:
             history = turn.inbound.context or turn.context.history
@@ -407,7 +409,10 @@ class Engine:
         if kind == "greeting" and language == agent.configuration.language:
             turn.say(agent.configuration.greeting)
         else:
-            turn.say(phrase("thanks" if kind == "thanks" else "clarification", language))
+            said = "identity" if kind == "greeting" else kind
+            turn.say(
+                phrase(said, language, agent=agent.name, company=turn.view.tenant.company_name)
+            )
         turn.draft.outcome = "answered"
 
     def _escalate(self, turn: _Turn, agent: Agent | None, decision: Decision) -> None:
@@ -420,6 +425,7 @@ class Engine:
                 score=decision.best_score or 0.0,
                 threshold=turn.view.answer_threshold,
             )
+        if decision.is_question:
             turn.draft.gap_question = turn.draft.search_question or turn.inbound.text
         self._select_nobody(turn)
         turn.say(_regret(agent, language))
@@ -438,7 +444,7 @@ class Engine:
         language = self._language(turn, None)
         turn.handoff_reason = reason
         self._select_nobody(turn)
-        text = phrase("handoff", language, company=tenant.company_name)
+        text = phrase("handoff", language)
         contact = ", ".join(fact for fact in (tenant.phone, tenant.email) if fact)
         if contact:
             text += " " + phrase("handoff_contact", language, contact=contact)
@@ -562,7 +568,7 @@ def _result(turn: _Turn) -> TurnResult:
         legacy_type=agent.configuration.legacy_type if agent else None,
         confidence=draft.confidence or 0.0,
         reason=draft.reason or "",
-        finished_at=clock.now(),
+        finished_at=draft.finished_at or clock.now(),
         sources=tuple(Source(p.title, p.url, p.score) for p in draft.passages if p.cited),
         handoff=turn.context.handoff_open or turn.handoff_reason is not None,
         loop_detected=draft.loop_detected,

@@ -54,6 +54,8 @@ class Callers:
         caller = await self._found(request)
         self._check_origin(request, caller)
         if scope not in caller.scopes:
+            if not caller.is_program:
+                raise Unauthenticated("api_key_required")
             raise Forbidden("scope_missing", scope=scope)
         return caller
 

@@ -21,8 +21,9 @@ from coccinelle.providers.language.model import (
 
 LONGEST_WAIT_SECONDS = 2.0
 
-# What says that the key is no good, whatever the model.
-KEY_FAILURES = frozenset({"unauthorized", "payment_required"})
+# What says that the key is no good, whatever the model. An empty purse is not among them: a model
+# that costs less, or nothing, may still answer.
+KEY_FAILURES = frozenset({"unauthorized"})
 # What the prompt, not the provider, is to blame for: a visitor must not open a breaker.
 PROMPT_FAILURES = frozenset({"bad_request", "content_filter", "forbidden"})
 
