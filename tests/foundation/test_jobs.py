@@ -25,7 +25,7 @@ async def test_long_jobs_do_not_keep_prompt_ones_waiting() -> None:
         seen.set()
 
     async with app.open_async():
-        for _ in range(3):
+        for _ in range(2 + jobs.PROMPT_CONCURRENCY):
             await long.defer_async()
         await prompt.defer_async()
         work = asyncio.create_task(jobs.work(app, None, concurrency=2, until_idle=True))
