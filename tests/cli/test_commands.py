@@ -37,6 +37,7 @@ NEED_A_TENANT = [
     ("keys", "list"),
     ("keys", "revoke", "01a20036-733c-78da-8394-44a6d62335fb"),
     ("tenants", "domain", "add", "x.example"),
+    ("tenants", "domain", "remove", "x.example"),
     ("eval", "routing", "{routing}"),
 ]
 
@@ -105,6 +106,18 @@ def test_a_database_that_does_not_answer_is_one_sentence(cli: Cli) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("address", ["foo", "postgresql://host:secret@[/x", "postgresql://h/x"])
+@pytest.mark.parametrize("command", [("tenants", "list"), ("migrate",)])
+def test_what_is_no_address_of_a_database_is_one_sentence(
+    cli: Cli, address: str, command: tuple[str, ...]
+) -> None:
+    done = cli.run(*command, DATABASE_URL=address)
+    assert done.returncode == 2
+    assert done.stderr.startswith("DATABASE_URL s'écrit postgresql://")
+    assert "secret" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_settings_shows_every_knob_and_no_secret(cli: Cli) -> None:
     shown = cli.run(
         "settings",
@@ -154,6 +167,49 @@ def test_a_host_name_is_bound_to_one_tenant(shop: Cli) -> None:
     assert shop.run(*add).returncode == 1
     bad = ("tenants", "domain", "add", "x.example", "--tenant", "rivoli", "--origin", "ftp://x")
     assert shop.run(*bad).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--name", "", "de 1 à 200 caractères"),
+        ("--email", "bonjour", "e-mail"),
+        ("--handoff-email", "a@b", "e-mail"),
+        ("--phone", "demain", "téléphone"),
+        ("--website", "rivoli.example", "https://www.example.com"),
+    ],
+)
+def test_a_fact_that_cannot_be_one_is_refused_in_one_sentence(
+    shop: Cli, option: str, value: str, said: str
+) -> None:
+    before = shop.run("tenants", "list").stdout
+    named = () if option == "--name" else ("--name", "X")
+    created = shop.run("tenants", "create", "x1", *named, option, value)
+    updated = shop.run("tenants", "update", "rivoli", option, value)
+    for done in (created, updated):
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert shop.run("tenants", "list").stdout == before
+
+
+def test_a_tenant_is_renamed_and_a_host_name_unbound(shop: Cli) -> None:
+    assert shop.run("tenants", "update", "nordlys").returncode == 2
+    done = shop.run("tenants", "update", "nordlys", "--name", "Nordlys SA", "--phone", "")
+    assert done.returncode == 0, done.stderr
+    assert "Nordlys SA" in shop.run("tenants", "list").stdout
+    bound = shop.run("tenants", "domain", "add", "ny.example", "--tenant", "nordlys")
+    assert bound.returncode == 0
+    remove = ("tenants", "domain", "remove", "ny.example", "--tenant")
+    codes = [shop.run(*remove, slug).returncode for slug in ("rivoli", "nordlys", "nordlys")]
+    assert codes == [1, 0, 1]
+
+
+@pytest.mark.parametrize("host", ["http://a.example", "a.example/chat", "a.example:x"])
+def test_an_address_is_no_host_name(shop: Cli, host: str) -> None:
+    done = shop.run("tenants", "domain", "add", host, "--tenant", "rivoli")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_key_is_shown_once_and_ends_when_it_is_revoked(shop: Cli) -> None:

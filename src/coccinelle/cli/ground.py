@@ -47,7 +47,7 @@ def database(settings: Settings, *, quiet: bool = True) -> Iterator[Addresses]:
     """
     from coccinelle.foundation import postgres
 
-    own = postgres.operators_own(settings)
+    own = operators_own(settings)
     if own is not None:
         yield _migrated(own)
         return
@@ -57,6 +57,30 @@ def database(settings: Settings, *, quiet: bool = True) -> Iterator[Addresses]:
         if server.notice and not quiet:
             note(server.notice)
         yield _migrated(postgres.provision(server))
+
+
+def operators_own(settings: Settings) -> Addresses | None:
+    """The database of DATABASE_URL; None when unset.
+
+    Raises:
+        Refused: it is no address of one. The address, which may have a password, is not repeated.
+    """
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    from coccinelle.foundation import postgres
+
+    own = postgres.operators_own(settings)
+    try:
+        is_whole = own is None or "user" in conninfo_to_dict(own.owner)
+    except ProgrammingError:
+        is_whole = False
+    if not is_whole:
+        raise refusal(
+            "DATABASE_URL s'écrit postgresql://compte:motdepasse@machine:5432/base.",
+            "DATABASE_URL is written postgresql://user:password@host:5432/database.",
+        )
+    return own
 
 
 def _migrated(addresses: Addresses) -> Addresses:

@@ -36,7 +36,7 @@ def migrate() -> None:
     from coccinelle.foundation import postgres
 
     found = ground.prepared()
-    own = postgres.operators_own(found)
+    own = ground.operators_own(found)
     if own is None:
         with ground.database(found, quiet=False):
             typer.echo(say("La base de données est à jour.", "The database is up to date."))

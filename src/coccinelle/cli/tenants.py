@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coccinelle.cli import ground
-from coccinelle.cli.words import say
+from coccinelle.cli.words import refusal, say
 
 if TYPE_CHECKING:
     from coccinelle.foundation.database import Database
+
+HANDOFF_EMAIL_HELP = say("Où arrivent les demandes de contact.", "Where requests for a person go.")
 
 tenants = typer.Typer(
     help=say("Les entreprises de cette installation.", "The tenants of this installation."),
@@ -35,12 +37,7 @@ def create(
     email: Annotated[str | None, typer.Option(help=say("E-mail public.", "Public e-mail."))] = None,
     phone: Annotated[str | None, typer.Option(help=say("Téléphone public.", "Phone."))] = None,
     website: Annotated[str | None, typer.Option(help=say("Site web.", "Web site."))] = None,
-    handoff_email: Annotated[
-        str | None,
-        typer.Option(
-            help=say("Où arrivent les demandes de contact.", "Where requests for a person go.")
-        ),
-    ] = None,
+    handoff_email: Annotated[str | None, typer.Option(help=HANDOFF_EMAIL_HELP)] = None,
 ) -> None:
     """A tenant, without agents or knowledge."""
     from coccinelle.tenants import actions
@@ -52,6 +49,55 @@ def create(
             db, slug=slug, company_name=name, handoff_email=handoff_email, **facts
         )
         return str(tenant_id)
+
+    typer.echo(ground.with_database(work))
+
+
+@tenants.command(
+    help=say(
+        "Changer ce que l'on sait d'une entreprise ; une valeur vide l'efface.",
+        "Change what is known of a tenant; an empty value forgets it.",
+    )
+)
+def update(
+    slug: Annotated[str, typer.Argument(help=ground.TENANT_HELP)],
+    name: Annotated[
+        str | None, typer.Option(help=say("Nom de l'entreprise.", "Company name."))
+    ] = None,
+    email: Annotated[str | None, typer.Option(help=say("E-mail public.", "Public e-mail."))] = None,
+    phone: Annotated[str | None, typer.Option(help=say("Téléphone public.", "Phone."))] = None,
+    website: Annotated[str | None, typer.Option(help=say("Site web.", "Web site."))] = None,
+    address: Annotated[str | None, typer.Option(help=say("Adresse.", "Address."))] = None,
+    handoff_email: Annotated[str | None, typer.Option(help=HANDOFF_EMAIL_HELP)] = None,
+    offer_text: Annotated[
+        str | None,
+        typer.Option(help=say("Offre que peut citer un agent.", "Offer that an agent may make.")),
+    ] = None,
+    offer_url: Annotated[
+        str | None, typer.Option(help=say("Adresse de l'offre.", "Address of the offer."))
+    ] = None,
+) -> None:
+    """What is not given stays. Answers know it within ten seconds."""
+    from coccinelle.tenants import actions
+
+    given = {
+        "email": email,
+        "phone": phone,
+        "website": website,
+        "address": address,
+        "handoff_email": handoff_email,
+        "offer_text": offer_text,
+        "offer_url": offer_url,
+    }
+    facts = {fact: value for fact, value in given.items() if value is not None}
+    if name is None and not facts:
+        raise refusal("Dites ce qui change : --help.", "Say what changes: --help.")
+
+    async def work(db: Database) -> str:
+        found = await ground.chosen(db, slug)
+        async with db.tenant(found.id) as tx:
+            await actions.update(tx, company_name=name, **facts)
+        return found.slug
 
     typer.echo(ground.with_database(work))
 
@@ -96,5 +142,27 @@ def add_domain(
         found = await ground.chosen(db, tenant)
         async with db.tenant(found.id) as tx:
             return await actions.bind_host(tx, host=host, origins=origin or [])
+
+    typer.echo(ground.with_database(work))
+
+
+@domain.command(
+    "remove",
+    help=say(
+        "Délier un nom d'hôte : ce qui y arrive n'est plus pour personne.",
+        "Unbind a host name: what arrives there is for nobody.",
+    ),
+)
+def remove_domain(
+    host: Annotated[str, typer.Argument(help=say("chat.exemple.fr", "chat.example.com"))],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+) -> None:
+    """Of this tenant only."""
+    from coccinelle.tenants import actions
+
+    async def work(db: Database) -> str:
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            return await actions.unbind_host(tx, host=host)
 
     typer.echo(ground.with_database(work))

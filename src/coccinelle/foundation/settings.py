@@ -54,7 +54,7 @@ class Settings(BaseModel):
     )
     database_url: SecretStr | None = Field(
         None,
-        description="PostgreSQL to use instead of the embedded one (15 or later, with pgvector).",
+        description="PostgreSQL to use instead of the embedded one (16 or later, with pgvector).",
     )
     database_pooler: bool = Field(
         False, description="True when DATABASE_URL is a transaction pooler."

@@ -6,14 +6,22 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import Invalid, NotFound
 from coccinelle.foundation.ids import TenantId, uuid7
 from coccinelle.tenants import store
-from coccinelle.tenants.model import SCOPES, Caller, Listed, host_name, origin
+from coccinelle.tenants.model import (
+    SCOPES,
+    Caller,
+    Listed,
+    bound_name,
+    checked_facts,
+    checked_key_name,
+    checked_name,
+    origin,
+)
 
 API_KEY_PREFIX = "ck_"
 PUBLIC_KEY_PREFIX = "pk_"
@@ -39,25 +47,51 @@ class NewKey:
     secret: str
 
 
-async def create(db: Database, *, slug: str, company_name: str, **facts: Any) -> TenantId:
-    """A new business. Raises `SlugTaken`, or `Invalid` for a slug that is no short name."""
+async def create(db: Database, *, slug: str, company_name: str, **facts: str | None) -> TenantId:
+    """A new business. Raises `SlugTaken`, or `Invalid` for what cannot be its name or a fact."""
     _check_slug(slug)
+    name, known = checked_name(company_name), checked_facts(facts)
     tenant_id = TenantId(uuid7())
     async with db.tenant(tenant_id) as tx:
-        values = {name: facts.get(name) for name in OPTIONAL_FACTS}
-        await store.insert_tenant(tx, slug=slug, company_name=company_name, facts=values)
+        values = {fact: known.get(fact) for fact in OPTIONAL_FACTS}
+        await store.insert_tenant(tx, slug=slug, company_name=name, facts=values)
     return tenant_id
+
+
+async def update(tx: TenantTx, *, company_name: str | None = None, **facts: str | None) -> None:
+    """Change the facts that are given; a blank one is forgotten. Answers know within ten seconds.
+
+    Raises:
+        Invalid: what cannot be a name or a fact; nothing is changed.
+    """
+    changes = checked_facts(facts)
+    if company_name is not None:
+        changes["company_name"] = checked_name(company_name)
+    if changes:
+        await store.update_tenant(tx, changes)
 
 
 async def bind_host(tx: TenantTx, *, host: str, origins: Sequence[str] = ()) -> str:
     """Requests to `host` are for this tenant; pages at `origins` may send them.
 
-    A host that the tenant already has gets the new list of origins. Raises `HostTaken`.
+    A host that the tenant already has gets the new list of origins.
+
+    Raises:
+        HostTaken: another tenant has it.
+        Invalid: it is no host name.
     """
-    name = host_name(host)
+    name = bound_name(host)
     allowed = [origin(value) for value in origins]
     if not await store.update_domain(tx, host=name, allowed_origins=allowed):
         await store.insert_domain(tx, host=name, allowed_origins=allowed)
+    return name
+
+
+async def unbind_host(tx: TenantTx, *, host: str) -> str:
+    """Requests to `host` are for nobody from now on. Raises `NotFound` unless the tenant has it."""
+    name = bound_name(host)
+    if not await store.delete_domain(tx, host=name):
+        raise NotFound("host_not_found")
     return name
 
 
@@ -66,6 +100,7 @@ async def create_api_key(tx: TenantTx, *, name: str, scopes: Sequence[str] = SCO
     unknown = set(scopes) - set(SCOPES)
     if unknown or not scopes:
         raise Invalid("unknown_scope", scopes=", ".join(SCOPES))
+    name = checked_key_name(name)
     key = NewKey(uuid7(), API_KEY_PREFIX + secrets.token_urlsafe(32))
     await store.insert_api_key(
         tx,
@@ -80,6 +115,7 @@ async def create_api_key(tx: TenantTx, *, name: str, scopes: Sequence[str] = SCO
 
 async def create_public_key(tx: TenantTx, *, name: str, origins: Sequence[str] = ()) -> NewKey:
     """A key that names the tenant to a widget on `origins`; it proves nothing else."""
+    name = checked_key_name(name)
     key = NewKey(uuid7(), PUBLIC_KEY_PREFIX + secrets.token_urlsafe(18))
     await store.insert_public_key(
         tx,

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from coccinelle.foundation.errors import Invalid
+from coccinelle.foundation.errors import FieldError, Invalid
 from coccinelle.foundation.ids import TenantId
 
 SCOPES = ("chat", "knowledge")
+MAX_NAME_CHARS = 200
+MAX_KEY_NAME_CHARS = 100
+MAX_FACT_CHARS = 2000
+MAX_EMAIL_CHARS = 254
+
+_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\.]+")
+_PHONE = re.compile(r"\+?[0-9 \u00a0\u202f.()/-]{3,32}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^\[[0-9a-f:.]+\]$")
 
@@ -66,6 +75,84 @@ class Caller:
     def is_program(self) -> bool:
         """True for a holder of an API key, who is exempt from the limit per address."""
         return self.via == "api_key"
+
+
+def checked_name(name: str) -> str:
+    """The name of a company, trimmed. Raises `Invalid`."""
+    found = name.strip()
+    if not (0 < len(found) <= MAX_NAME_CHARS and found.isprintable()):
+        raise _refused("company_name", "bad_company_name", max_length=MAX_NAME_CHARS)
+    return found
+
+
+def checked_key_name(name: str) -> str:
+    """The name that an owner gives a key, trimmed. Raises `Invalid`."""
+    found = name.strip()
+    if not (0 < len(found) <= MAX_KEY_NAME_CHARS and found.isprintable()):
+        raise _refused("name", "bad_key_name", max_length=MAX_KEY_NAME_CHARS)
+    return found
+
+
+def checked_facts(facts: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Facts of a business, trimmed; a blank one counts as not known.
+
+    Raises:
+        Invalid: an e-mail address, a phone number or an address of a page that cannot be one, or a
+            text that cannot be kept.
+    """
+    found = {name: (value or "").strip() or None for name, value in facts.items()}
+    for name, value in found.items():
+        if value is not None:
+            _check_fact(name, value)
+    return found
+
+
+def _check_fact(name: str, value: str) -> None:
+    if len(value) > MAX_FACT_CHARS:
+        raise _refused(name, "too_long", max_length=MAX_FACT_CHARS)
+    if _UNSTORABLE.search(value):
+        raise _refused(name, "unstorable_characters")
+    if name in ("email", "handoff_email") and not _is_email(value):
+        raise _refused(name, "bad_email")
+    if name == "phone" and not (_PHONE.fullmatch(value) and sum(map(str.isdigit, value)) >= 3):
+        raise _refused(name, "bad_phone")
+    if name in ("website", "offer_url") and not _is_web_address(value):
+        raise _refused(name, "bad_web_address")
+
+
+def _is_email(value: str) -> bool:
+    return len(value) <= MAX_EMAIL_CHARS and _EMAIL.fullmatch(value) is not None
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and value.isprintable()
+        and (" " not in value)
+    )
+
+
+def _refused(field: str, code: str, **values: object) -> Invalid:
+    return Invalid(code, errors=(FieldError(field, code, tuple(values.items())),), **values)
+
+
+def bound_name(host: str) -> str:
+    """A host name as an operator writes it: a port may follow, but it is no address.
+
+    Raises:
+        Invalid: it has a scheme or a path, or is not a host name.
+    """
+    if "/" in host:
+        raise Invalid("host_not_address")
+    _, has_port, port = host.strip().partition(":")
+    if has_port and not port.isdigit() and not host.strip().startswith("["):
+        raise Invalid("bad_host")
+    return host_name(host)
 
 
 def host_name(host: str) -> str:

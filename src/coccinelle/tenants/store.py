@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -54,6 +54,14 @@ async def insert_tenant(
         raise SlugTaken from error
 
 
+async def update_tenant(tx: TenantTx, changes: Mapping[str, str | None]) -> None:
+    """`changes` are columns of ours and their new values."""
+    columns = ", ".join(f"{column} = %({column})s" for column in changes)
+    await tx.run(
+        f"UPDATE tenants SET {columns} WHERE id = %(tenant)s", {**changes, "tenant": tx.tenant_id}
+    )
+
+
 async def tenant(tx: TenantTx) -> Tenant | None:
     return await tx.maybe(
         Tenant,
@@ -77,6 +85,12 @@ async def update_domain(tx: TenantTx, *, host: str, allowed_origins: Sequence[st
     return await tx.run(
         "UPDATE tenant_domains SET allowed_origins = %s WHERE tenant_id = %s AND host = %s",
         [list(allowed_origins), tx.tenant_id, host],
+    )
+
+
+async def delete_domain(tx: TenantTx, *, host: str) -> int:
+    return await tx.run(
+        "DELETE FROM tenant_domains WHERE tenant_id = %s AND host = %s", [tx.tenant_id, host]
     )
 
 
