@@ -56,7 +56,9 @@ async def run_server(
         health = Health(_checks(house, queue, client, demo=demo))
         server = _Server(health, create_app(house, health))
         with server.signals():
-            background = _background(house, queue, server, listener, demo=demo)
+            if demo:
+                await _unless_left(server, _load_demo(house))
+            background = _background(house, queue, server, listener)
             async with _beside(background, otherwise=server.give_up):
                 await server.serve(sockets=[listener])
     return server.started
@@ -159,12 +161,19 @@ async def _beside(
             await task
 
 
-async def _background(
-    house: House, queue: App, server: _Server, listener: socket.socket, *, demo: bool
-) -> None:
-    """The demo first, then what to open and to type, then jobs for as long as we serve."""
-    if demo:
-        await _load_demo(house)
+async def _unless_left(server: _Server, work: Coroutine[None, None, None]) -> None:
+    """Do `work` before we answer: who asks meanwhile waits, and is not told half of what there
+    is to know. A signal ends it."""
+    task = asyncio.create_task(work)
+    while not task.done() and not server.should_exit:
+        await asyncio.wait({task}, timeout=0.1)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _background(house: House, queue: App, server: _Server, listener: socket.socket) -> None:
+    """What to open and to type, then jobs for as long as we serve."""
     await server.answers.wait()
     await _announce(house, listener)
     if house.settings.jobs_concurrency > 0:

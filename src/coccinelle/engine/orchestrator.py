@@ -213,7 +213,10 @@ class Orchestrator:
         self, view: View, question: str, vectors: list[Vectors] | None
     ) -> dict[AgentId, list[Passage]]:
         vector = _asked(vectors) if vectors and view.has_comparable_vectors else None
-        async with self._db.tenant(view.tenant.id) as tx:
+        # Every vector of a small base is compared: one plan serves any question. The graph of a
+        # large one is only walked by a plan that knows the question.
+        is_small = view.chunk_count <= self._settings.exact_search_chunks
+        async with self._db.tenant(view.tenant.id, plan_once=is_small) as tx:
             return await knowledge.search_agents(
                 tx,
                 question,

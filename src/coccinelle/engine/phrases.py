@@ -53,7 +53,8 @@ _SENTENCES: dict[str, dict[Language, str]] = {
     },
     "identity": {
         "fr": "Je suis {agent}, l'assistance virtuelle de {company} : une intelligence"
-        " artificielle, et non une personne. Posez-moi votre question, ou demandez à parler à quelqu'un.",
+        " artificielle, et non une personne. Posez-moi votre question, ou demandez à parler à"
+        " quelqu'un.",
         "en": "I am {agent}, {company}'s virtual assistant: an artificial intelligence, not a"
         " person. Ask me your question, or ask to talk to someone.",
     },

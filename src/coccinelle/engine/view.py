@@ -45,6 +45,7 @@ class View:
     calibration: Calibration
     answer_threshold: float
     has_comparable_vectors: bool = True
+    chunk_count: int = 0
 
     def agent_by_key(self, key: str) -> Agent | None:
         """The agent of that key, if it is live."""
@@ -121,6 +122,7 @@ class Views:
             calibration,
             threshold.answer_threshold if threshold else DEFAULT_THRESHOLD,
             comparable,
+            threshold.chunk_count if threshold else 0,
         )
         self._keep(tenant_id, view)
         return view

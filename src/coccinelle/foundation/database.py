@@ -170,15 +170,19 @@ class Database:
 
     @asynccontextmanager
     async def tenant(
-        self, tenant_id: TenantId, *, timeout_ms: int = 10_000
+        self, tenant_id: TenantId, *, timeout_ms: int = 10_000, plan_once: bool = False
     ) -> AsyncIterator[TenantTx]:
         """One transaction of one tenant: committed at the end, undone by any exception.
+
+        Args:
+            plan_once: its statements are planned for any values, once a connection, and not anew
+                for these: for a large statement whose plan does not depend on them.
 
         Raises:
             Unavailable: the database is down, silent, full, or too slow for `timeout_ms` a
                 statement.
         """
-        begin = _begin("coccinelle_app", timeout_ms, UUID(str(tenant_id)))
+        begin = _begin("coccinelle_app", timeout_ms, UUID(str(tenant_id)), plan_once=plan_once)
         async with self._transaction(begin) as connection:
             yield TenantTx(connection, tenant_id, timeout_ms=timeout_ms)
 
@@ -254,11 +258,15 @@ def _hang_up(connection: AsyncConnection[Any]) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _begin(role: str, timeout_ms: int, tenant_id: UUID | None = None) -> bytes:
+def _begin(
+    role: str, timeout_ms: int, tenant_id: UUID | None = None, *, plan_once: bool = False
+) -> bytes:
     """BEGIN and whose it is, as one message: every value is ours, an integer or a UUID."""
     settings = f"set_config('role', '{role}', true), "
     settings += f"set_config('statement_timeout', '{int(timeout_ms)}', true), "
     settings += f"set_config('app.tenant_id', '{tenant_id or ''}', true)"
+    if plan_once:
+        settings += ", set_config('plan_cache_mode', 'force_generic_plan', true)"
     return f"BEGIN; SELECT {settings}".encode()
 
 

@@ -59,10 +59,11 @@ class VectorRow:
 
 @dataclass(frozen=True)
 class ThresholdRow:
-    """The score below which no answer is given, and what it was learnt from."""
+    """The score below which no answer is given, what it was learnt from, and how much there is."""
 
     answer_threshold: float
     calibrated_from: int
+    chunk_count: int
 
 
 async def insert_source(tx: TenantTx, new: NewSource) -> SourceId | None:
@@ -418,7 +419,8 @@ async def tenants_of_other_models(tx: DirectoryTx, *, model: str) -> list[Tenant
 async def threshold(tx: TenantTx) -> ThresholdRow | None:
     return await tx.maybe(
         ThresholdRow,
-        "SELECT answer_threshold, calibrated_from FROM knowledge_bases WHERE tenant_id = %s",
+        "SELECT answer_threshold, calibrated_from, chunk_count FROM knowledge_bases"
+        " WHERE tenant_id = %s",
         [tx.tenant_id],
     )
 
