@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ from coccinelle.foundation.settings import Settings, environment_name
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.tenants import actions as tenants
-from tests.cli.conftest import Cli
+from tests.cli.conftest import COMMAND, STARTS_SECONDS, Cli
 
 NEED_A_TENANT = [
     ("chat",),
@@ -338,8 +341,9 @@ def test_an_agent_that_does_not_exist_is_refused_before_anything_is_kept(
 
 
 def test_a_tenant_without_agents_answers_nobody(shop: Cli) -> None:
-    done = shop.run("chat", "--tenant", "nordlys", said="Bonjour\n")
+    done = shop.run("chat", "--tenant", "nordlys")
     assert done.returncode == 1
+    assert "n'a pas encore d'agent" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -375,6 +379,7 @@ async def listed(shop: Cli, handoff_id: str) -> None:
     shown = (await run(shop.run, "handoffs", "list", "--tenant", "rivoli")).stdout
     assert shown.split("\t")[0] == handoff_id
     assert "cliente@example.com" in shown
+    assert shown.rstrip("\n").endswith("\tJe veux parler à quelqu'un")
     assert len(shown.splitlines()) == 1
     close = ("handoffs", "close", handoff_id, "--tenant")
     assert (await run(shop.run, *close, "nordlys")).returncode == 1
@@ -401,6 +406,11 @@ def test_the_demo_is_loaded_once_talks_and_is_measured(shop: Cli, tmp_path: Path
     assert "0.000000 €" in said.stdout
     assert "retrieve" in said.stdout
 
+    unknown = shop.run("chat", *agence, "--agent", "nope", said="Bonjour\n")
+    assert unknown.returncode == 2
+    assert "« nope ». Il y a : audrey, carole." in unknown.stderr
+    interrupted(shop, *agence)
+
     file = tmp_path / "routing.jsonl"
     lines = [
         {"text": "Comment créer un tunnel de vente ?", "expected": "audrey"},
@@ -411,6 +421,28 @@ def test_the_demo_is_loaded_once_talks_and_is_measured(shop: Cli, tmp_path: Path
     measured = shop.run("eval", "routing", str(file), *agence)
     assert measured.returncode == 0, measured.stderr
     assert "exactitude 1.000 (3/3)" in measured.stdout
+
+
+def interrupted(shop: Cli, *arguments: str) -> None:
+    """Ctrl-C at the prompt ends the conversation, and nobody has to press Enter."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "chat", *arguments],
+        env=shop.environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"> " not in seen:
+        seen += os.read(ours, 1000)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=STARTS_SECONDS)
+    os.close(ours)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert b"Fatal" not in err
 
 
 def test_confusion_is_counted_by_who_should_have_answered(

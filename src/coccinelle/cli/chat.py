@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
 
 from coccinelle.cli import ground
-from coccinelle.cli.words import explained, note, plain, say
+from coccinelle.cli.words import explained, note, plain, refusal, say
 
 if TYPE_CHECKING:
     from coccinelle.engine.model import Inbound, TurnEvent, TurnResult
+    from coccinelle.foundation.database import Database
     from coccinelle.foundation.ids import TenantId
     from coccinelle.house import House
 
@@ -37,6 +40,7 @@ def chat(
 
     async def work(house: House) -> int:
         found = await ground.chosen(house.db, tenant)
+        await _check_agents(house.db, found.id, agent)
         if sys.stdin.isatty():
             note(
                 say(
@@ -50,6 +54,23 @@ def chat(
         raise typer.Exit(1)
 
 
+async def _check_agents(db: Database, tenant_id: TenantId, key: str | None) -> None:
+    """That somebody can answer. Raises `NotFound` or `Refused`."""
+    from coccinelle.agents import store
+    from coccinelle.foundation.errors import NotFound
+
+    async with db.tenant(tenant_id) as tx:
+        keys = [agent.key for agent in await store.live_agents(tx)]
+    if not keys:
+        raise NotFound("no_agent")
+    if key is not None and key not in keys:
+        names = ", ".join(keys)
+        raise refusal(
+            f"Il n'y a pas d'agent « {key} ». Il y a : {names}.",
+            f"There is no agent “{key}”. There are: {names}.",
+        )
+
+
 class _Talk:
     """One conversation of this terminal."""
 
@@ -61,10 +82,8 @@ class _Talk:
 
     async def run(self) -> int:
         """How many messages got no answer."""
-        import asyncio
-
         failed = 0
-        while (text := await asyncio.to_thread(_read)) is not None:
+        while (text := await _read()) is not None:
             if text.strip():
                 failed += not await self._ask(text.strip())
         return failed
@@ -81,8 +100,9 @@ class _Talk:
         try:
             return await self._answer(self._inbound(text))
         except TooMany as error:
-            note(str(explained(error)))
-            await asyncio.sleep(error.retry_after_seconds)
+            wait = error.retry_after_seconds
+            note(f"{explained(error)} " + say(f"Reprise dans {wait} s.", f"Going on in {wait} s."))
+            await asyncio.sleep(wait)
             return await self._ask(text)
         except CoccinelleError as error:
             note(str(explained(error)))
@@ -112,14 +132,36 @@ class _Talk:
         return True
 
 
-def _read() -> str | None:
-    """The next message; None at the end."""
-    if not sys.stdin.isatty():
-        return sys.stdin.readline() or None
-    try:
-        return input("\n> ")
-    except EOFError:
-        return None
+async def _read() -> str | None:
+    """The next message; None at the end.
+
+    It is waited for in a thread that nothing waits for, so that Ctrl-C ends us before Enter does.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str | None] = loop.create_future()
+
+    def heard(said: str | None) -> None:
+        if not line.done():
+            line.set_result(said)
+
+    def read() -> None:
+        said = _line()
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody listens any more.
+            loop.call_soon_threadsafe(heard, said)
+
+    if sys.stdin.isatty():
+        _out("\n> ")
+    threading.Thread(target=read, daemon=True).start()
+    return await line
+
+
+def _line() -> str | None:
+    """A line of standard input, without a lock that the end of the process would wait for."""
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        said = stdin.readline()
+    return said.decode(errors="replace") if said else None
 
 
 def _show(event: TurnEvent) -> None:

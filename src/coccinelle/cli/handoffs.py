@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from coccinelle.foundation.database import Database
     from coccinelle.handoffs.model import Handoff
 
+MESSAGE_CHARS = 120
+
 handoffs = typer.Typer(
     help=say("Les clients qui attendent une personne.", "Customers who wait for a person."),
     no_args_is_help=True,
@@ -33,7 +35,7 @@ def list_handoffs(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=500, help=ground.LIMIT_HELP)] = 50,
 ) -> None:
-    """One a line: id, when, state, how to reach the customer, why."""
+    """One a line: id, when, state, conversation, how to reach the customer, why, what they said."""
 
     async def work(db: Database) -> list[Handoff]:
         from coccinelle.handoffs import actions
@@ -74,6 +76,15 @@ def _columns(handoff: Handoff) -> list[str]:
     reached = " ".join(filter(None, (handoff.email, handoff.phone))) or "-"
     said = " · ".join(filter(None, (handoff.reason, handoff.note)))
     shown = (handoff.conversation_external_id, reached, said)
-    return [str(handoff.id), rfc3339(handoff.opened_at), state] + [
-        " ".join(plain(text).split()) for text in shown
+    return [
+        str(handoff.id),
+        rfc3339(handoff.opened_at),
+        state,
+        *(" ".join(plain(text).split()) for text in shown),
+        _shortened(handoff.last_message or "-"),
     ]
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(plain(text).split())
+    return line if len(line) <= MESSAGE_CHARS else line[:MESSAGE_CHARS] + "…"

@@ -29,7 +29,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Handoff:
-    """A hand-off as people of the business see it."""
+    """A hand-off as people of the business see it; `last_message` is the customer's."""
 
     id: HandoffId
     conversation_id: ConversationId
@@ -41,6 +41,7 @@ class Handoff:
     opened_at: datetime
     mailed_at: datetime | None
     closed_at: datetime | None
+    last_message: str | None
 
 
 def contact(*, email: str | None, phone: str | None, note: str | None) -> Contact:

@@ -92,7 +92,10 @@ async def listed(tx: TenantTx, *, only_open: bool, limit: int) -> list[Handoff]:
     return await tx.all(
         Handoff,
         "SELECT h.id, h.conversation_id, c.external_id AS conversation_external_id, h.reason,"
-        " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at"
+        " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at,"
+        " (SELECT m.text FROM messages m WHERE m.tenant_id = h.tenant_id"
+        "   AND m.conversation_id = h.conversation_id AND m.author = 'customer'"
+        "   ORDER BY m.seq DESC LIMIT 1) AS last_message"
         " FROM handoffs h JOIN conversations c"
         " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
         " WHERE h.tenant_id = %s AND (h.closed_at IS NULL OR NOT %s) ORDER BY h.id DESC LIMIT %s",
