@@ -717,9 +717,9 @@ class Unconfirmed:
         self.is_armed = False
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Any]:
+    async def tenant(self, tenant_id: TenantId, **how: Any) -> AsyncIterator[Any]:
         opened = "SELECT count(*) FROM handoffs WHERE tenant_id = %s"
-        async with self.db.tenant(tenant_id) as tx:
+        async with self.db.tenant(tenant_id, **how) as tx:
             before = await tx.value(opened, [tenant_id])
             yield tx
             is_new = await tx.value(opened, [tenant_id]) > before
@@ -739,8 +739,8 @@ class Leaving:
         self.leaves: asyncio.Task[Any] | None = None
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Any]:
-        async with self.db.tenant(tenant_id) as tx:
+    async def tenant(self, tenant_id: TenantId, **how: Any) -> AsyncIterator[Any]:
+        async with self.db.tenant(tenant_id, **how) as tx:
             yield tx
             state = "SELECT EXISTS (SELECT FROM turns WHERE tenant_id = %s AND state = 'accepted')"
             if self.leaves is not None and await tx.value(state, [tenant_id]):

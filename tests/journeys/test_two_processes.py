@@ -296,7 +296,7 @@ class Broken:
         self._db, self._statement, self._values = db, statement, values
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[Any]:
+    async def tenant(self, tenant_id: TenantId, **how: Any) -> AsyncIterator[Any]:
         async with self._db.tenant(tenant_id) as tx:
             await tx.run("SAVEPOINT whole")
             await tx.run(self._statement, self._values)
