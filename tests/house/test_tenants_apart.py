@@ -225,7 +225,7 @@ def job_arguments(street: Street) -> dict[str, dict[str, Any]]:
 
 
 # Jobs that are about no tenant: each finds the tenants that need it and opens their transactions.
-HOUSEKEEPING = {"rescue_stalled_jobs", "end_dead_turns", "reembed_sources"}
+HOUSEKEEPING = {"rescue_stalled_jobs", "end_dead_turns", "reembed_sources", "forget_hits"}
 
 
 async def test_no_job_reaches_another_business(

@@ -58,10 +58,10 @@ class DyingDatabase(Database):
 
     @asynccontextmanager
     async def tenant(
-        self, tenant_id: TenantId, *, timeout_ms: int = 10_000
+        self, tenant_id: TenantId, *, timeout_ms: int = 10_000, plan_once: bool = False
     ) -> AsyncIterator[TenantTx]:
         self._tick()
-        async with super().tenant(tenant_id, timeout_ms=timeout_ms) as tx:
+        async with super().tenant(tenant_id, timeout_ms=timeout_ms, plan_once=plan_once) as tx:
             yield tx
             self._tick()
         self._tick()

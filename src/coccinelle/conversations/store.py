@@ -394,7 +394,8 @@ async def record_calls(tx: TenantTx, draft: Draft) -> None:
 
 _ENDED = """
     UPDATE turns SET state = %(outcome)s, failure_code = %(failure)s, lease_expires_at = NULL,
-        finished_at = coalesce(%(finished)s, now()), agent_id = %(agent)s, agent_version_id = %(version)s,
+        finished_at = coalesce(%(finished)s, now()), agent_id = %(agent)s,
+        agent_version_id = %(version)s,
         confidence = %(confidence)s, reason = %(reason)s, route_method = %(method)s,
         route_scores = %(scores)s, search_question = %(question)s, best_score = %(best)s,
         answer_threshold = %(threshold)s, loop_detected = %(loop)s, first_text_ms = %(first)s,
