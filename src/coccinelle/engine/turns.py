@@ -245,9 +245,8 @@ class Engine:
             async with asyncio.timeout(self._limits.turn_seconds):
                 await self._converse(turn)
         except (ModelFailed, TimeoutError) as error:
-            log.warning(
-                "turn_not_answered", turn_id=str(turn.draft.turn_id), why=type(error).__name__
-            )
+            code = error.code if isinstance(error, ModelFailed) else "turn_timeout"
+            log.warning("turn_not_answered", turn_id=str(turn.draft.turn_id), code=code)
             failure = Unavailable("answer_failed")
         except CoccinelleError as error:
             failure = error
