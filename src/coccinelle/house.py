@@ -13,9 +13,10 @@ import coccinelle.conversations.jobs  # the queue alone calls these jobs
 import coccinelle.knowledge.reembedding  # noqa: F401
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Limits
+from coccinelle.engine.answering import AnswerModel
 from coccinelle.engine.model import EngineSettings
 from coccinelle.engine.orchestrator import Orchestrator
-from coccinelle.engine.turns import AnswerModel, Engine
+from coccinelle.engine.turns import Engine
 from coccinelle.engine.view import Views
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.outgoing import Outgoing

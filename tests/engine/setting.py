@@ -12,6 +12,7 @@ from coccinelle.agents import actions as agents
 from coccinelle.agents import store as agents_store
 from coccinelle.agents.model import Agent, Configuration
 from coccinelle.conversations.model import Limits
+from coccinelle.engine.answering import AnswerModel
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.model import (
     EngineSettings,
@@ -22,7 +23,7 @@ from coccinelle.engine.model import (
     TurnResult,
 )
 from coccinelle.engine.orchestrator import Orchestrator
-from coccinelle.engine.turns import AnswerModel, Engine
+from coccinelle.engine.turns import Engine
 from coccinelle.engine.view import Views
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import AgentId, ChunkId, DocumentId, TenantId, uuid7

@@ -443,7 +443,9 @@ async def _sources(tx: TenantTx, items: Sequence[HistoryItem]) -> Sources:
     found: Sources = {}
     for row in await store.sources_of_turns(tx, turns):
         source = {"title": row["title"], "url": row["url"], "score": round(row["score"], 4)}
-        found.setdefault(row["turn_id"], []).append(source)
+        shown = found.setdefault(row["turn_id"], [])
+        if all((s["title"], s["url"]) != (row["title"], row["url"]) for s in shown):
+            shown.append(source)
     return found
 
 

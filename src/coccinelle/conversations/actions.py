@@ -150,9 +150,9 @@ async def finish(tx: TenantTx, draft: Draft) -> bool:
 
     Its calls to language models are recorded all the same: they were paid for.
     """
-    if draft.calls:
-        await store.record_calls(tx, draft)
     written = await store.finish_turn(tx, draft, message_id=uuid5(draft.turn_id, "agent"))
+    if not written and draft.calls:
+        await store.record_calls(tx, draft)
     return written == 1
 
 

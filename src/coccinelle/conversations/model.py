@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -41,6 +42,14 @@ class Source:
     title: str
     url: str | None
     score: float
+
+
+def distinct(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """Each title and address once, the first of them: four lines of a table are one source."""
+    found: dict[tuple[str, str | None], Source] = {}
+    for source in sources:
+        found.setdefault((source.title, source.url), source)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)

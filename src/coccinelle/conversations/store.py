@@ -348,33 +348,33 @@ async def is_ended(tx: TenantTx, draft: Draft) -> bool:
     return found
 
 
-_NEW_CALLS = """
+_INSERT_CALLS = """
     INSERT INTO model_calls (tenant_id, turn_id, lease_id, position, task, provider, model,
         outcome, first_token_ms, duration_ms, prompt_tokens, completion_tokens, cost_microeur,
         estimated)
-    SELECT %(tenant)s, turns.id, %(lease_id)s, c.position + (SELECT count(*) FROM model_calls
+    SELECT %(tenant)s, {turn}.id, %(lease_id)s, c.position + (SELECT count(*) FROM model_calls
             WHERE tenant_id = %(tenant)s AND turn_id = %(turn)s),
         c.row ->> 0, c.row ->> 1, c.row ->> 2, c.row ->> 3, (c.row ->> 4)::integer,
         (c.row ->> 5)::integer, (c.row ->> 6)::integer, (c.row ->> 7)::integer,
         (c.row ->> 8)::bigint, (c.row ->> 9)::boolean
-    FROM turns, jsonb_array_elements(%(calls)s) WITH ORDINALITY AS c (row, position)
+    FROM {turn}, jsonb_array_elements(%(calls)s) WITH ORDINALITY AS c (row, position)
+"""
+_NEW_CALLS = (
+    _INSERT_CALLS.format(turn="turns")
+    + """
     WHERE turns.tenant_id = %(tenant)s AND turns.id = %(turn)s
         AND NOT EXISTS (SELECT FROM model_calls WHERE tenant_id = %(tenant)s
             AND turn_id = %(turn)s AND lease_id = %(lease_id)s)
     RETURNING prompt_tokens, completion_tokens, cost_microeur
 """
+)
 
 
 async def record_calls(tx: TenantTx, draft: Draft) -> None:
-    """Keep the calls of a turn, whoever has ended it, and add to what it costs.
+    """Keep the calls of a turn that somebody else has ended, and add to what it costs.
 
     A second time changes nothing: the turn's figures are the sums of its calls.
     """
-    calls = [
-        [c.task, c.provider, c.model, c.outcome, c.first_token_ms, c.duration_ms]
-        + [c.prompt_tokens, c.completion_tokens, c.cost_microeur, c.estimated]
-        for c in draft.calls
-    ]
     await tx.run(
         f"WITH fresh AS ({_NEW_CALLS}),"
         " spent AS (SELECT sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion,"
@@ -387,8 +387,18 @@ async def record_calls(tx: TenantTx, draft: Draft) -> None:
             "tenant": tx.tenant_id,
             "turn": draft.turn_id,
             "lease_id": draft.lease_id,
-            "calls": Jsonb(calls),
+            "calls": _calls(draft),
         },
+    )
+
+
+def _calls(draft: Draft) -> Jsonb:
+    return Jsonb(
+        [
+            [c.task, c.provider, c.model, c.outcome, c.first_token_ms, c.duration_ms]
+            + [c.prompt_tokens, c.completion_tokens, c.cost_microeur, c.estimated]
+            for c in draft.calls
+        ]
     )
 
 
@@ -399,7 +409,9 @@ _ENDED = """
         confidence = %(confidence)s, reason = %(reason)s, route_method = %(method)s,
         route_scores = %(scores)s, search_question = %(question)s, best_score = %(best)s,
         answer_threshold = %(threshold)s, loop_detected = %(loop)s, first_text_ms = %(first)s,
-        latency_ms = %(latency)s
+        latency_ms = %(latency)s, prompt_tokens = prompt_tokens + %(prompt)s,
+        completion_tokens = completion_tokens + %(completion)s,
+        cost_microeur = cost_microeur + %(cost)s
     WHERE tenant_id = %(tenant)s AND id = %(turn)s AND lease_id = %(lease_id)s
         AND lease_expires_at IS NOT NULL
     RETURNING id
@@ -425,7 +437,8 @@ _USED = """
     ON CONFLICT (tenant_id, turn_id, position) DO NOTHING
 """
 _FINISH = f"""
-    WITH turn AS ({_ENDED}), said AS ({_SAID}), steps AS ({_STEPS}), used AS ({_USED})
+    WITH turn AS ({_ENDED}), said AS ({_SAID}), steps AS ({_STEPS}), used AS ({_USED}),
+        calls AS ({_INSERT_CALLS.format(turn="turn")})
     UPDATE conversations SET last_message_at = now(), agent_id = coalesce(%(agent)s, agent_id),
         opportunity_at = CASE WHEN %(loop)s THEN coalesce(opportunity_at, now())
         ELSE opportunity_at END
@@ -435,7 +448,7 @@ _FINISH = f"""
 
 
 async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
-    """Write what became of a turn: 1, or 0 when its lease is no longer the draft's."""
+    """Write what became of a turn, its calls among it: 1, or 0 when its lease is no longer ours."""
     steps = [[s.step, s.started_ms, s.duration_ms] for s in draft.steps if s.step != "record"]
     used = [[str(p.chunk_id), p.title, p.url, p.score, p.cited] for p in draft.passages]
     return await tx.run(
@@ -465,6 +478,10 @@ async def finish_turn(tx: TenantTx, draft: Draft, *, message_id: UUID) -> int:
             "latency": draft.latency_ms,
             "steps": Jsonb(steps),
             "passages": Jsonb(used),
+            "calls": _calls(draft),
+            "prompt": sum(call.prompt_tokens for call in draft.calls),
+            "completion": sum(call.completion_tokens for call in draft.calls),
+            "cost": sum(call.cost_microeur for call in draft.calls),
         },
     )
 

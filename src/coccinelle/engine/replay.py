@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from coccinelle.conversations import store
-from coccinelle.conversations.model import Outcome, StoredTurn
+from coccinelle.conversations.model import Outcome, StoredTurn, distinct
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.model import (
     ESCALATE,
@@ -38,7 +38,7 @@ async def replayed(tx: TenantTx, turn_id: TurnId) -> LiveTurn:
         confidence=stored.confidence or 0.0,
         reason=stored.reason or "",
         finished_at=stored.finished_at or clock.now(),
-        sources=tuple(sources),
+        sources=distinct(sources),
         handoff=stored.handoff_open,
         variant=stored.variant,
         loop_detected=stored.loop_detected,

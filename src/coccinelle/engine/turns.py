@@ -5,52 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
 
-from coccinelle.agents.model import Agent
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations import store as rows
 from coccinelle.conversations.model import (
     OPEN_STATES,
     Admitted,
     Arrival,
-    CallRecord,
     Context,
     Draft,
     Limits,
-    Outcome,
     Repeated,
-    Source,
     State,
     Step,
-    StepName,
-    UsedPassage,
 )
-from coccinelle.engine import generation
-from coccinelle.engine.extractive import title
-from coccinelle.engine.generation import Said, Say
+from coccinelle.engine.answering import Answering, AnswerModel
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.model import (
-    ESCALATE,
-    AgentSelected,
     EngineSettings,
     HandoffOpened,
     Inbound,
-    TextDelta,
-    TextReset,
     TurnFailed,
     TurnFinished,
-    TurnResult,
     TurnStarted,
 )
 from coccinelle.engine.observed import observe, observe_calls
-from coccinelle.engine.orchestrator import Decision, Orchestrator
-from coccinelle.engine.phrases import language_of, phrase
+from coccinelle.engine.orchestrator import Orchestrator
 from coccinelle.engine.replay import replayed
+from coccinelle.engine.turn import Turn, add_offer, call_record, note_decision, result
 from coccinelle.engine.view import View, Views
 from coccinelle.foundation import clock
 from coccinelle.foundation.database import Database
@@ -58,8 +43,7 @@ from coccinelle.foundation.errors import CoccinelleError, Conflict, NotFound, Un
 from coccinelle.foundation.ids import TurnId
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.knowledge import actions as knowledge
-from coccinelle.knowledge.search import Passage
-from coccinelle.providers.language.model import LanguageModel, ModelCall, ModelFailed
+from coccinelle.providers.language.model import ModelFailed
 
 log = structlog.get_logger(__name__)
 
@@ -69,42 +53,6 @@ WAIT_SECONDS = 0.1
 TWIN_RETRY_SECONDS = 5
 
 T = TypeVar("T")
-AnswerModel = Callable[[Agent], LanguageModel | None]
-"""The model that answers for an agent; None: its documents are quoted."""
-
-
-@dataclass
-class _Turn:
-    """All that one running turn carries from stage to stage."""
-
-    inbound: Inbound
-    view: View
-    live: LiveTurn
-    admitted: Admitted
-    draft: Draft
-    started: float
-    context: Context = field(default_factory=Context)
-    calls: list[ModelCall] = field(default_factory=list)
-    handoff_reason: str | None = None
-    agent: Agent | None = None
-
-    def elapsed_ms(self) -> int:
-        return int(clock.elapsed_ms(self.started))
-
-    def step(self, name: StepName, since_ms: int) -> None:
-        self.draft.steps.append(Step(name, since_ms, self.elapsed_ms() - since_ms))
-
-    def say(self, text: str) -> None:
-        if not text:
-            return
-        if self.draft.first_text_ms is None:
-            self.draft.first_text_ms = self.elapsed_ms()
-        self.draft.text += text
-        self.live.emit(TextDelta(text))
-
-    def unsay(self) -> None:
-        self.draft.text = ""
-        self.live.emit(TextReset())
 
 
 class Engine:
@@ -123,7 +71,7 @@ class Engine:
         self._db = db
         self._views = views
         self._orchestrator = orchestrator
-        self._answer_model = answer_model
+        self._answering = Answering(answer_model, settings)
         self._settings = settings
         self._limits = limits
         self._live: dict[TurnId, LiveTurn] = {}
@@ -180,7 +128,7 @@ class Engine:
         grace = self._settings.disconnect_grace_seconds
         live = LiveTurn(admitted.turn_id, grace_seconds=grace, again=again)
         draft = Draft(admitted.turn_id, admitted.conversation_id, admitted.seq, admitted.lease_id)
-        turn = _Turn(inbound, view, live, admitted, draft, started)
+        turn = Turn(inbound, view, live, admitted, draft, started)
         task = self._kept(asyncio.create_task(self._run(turn)))
         live.when_abandoned(task.cancel)
         self._live[admitted.turn_id] = live
@@ -236,7 +184,7 @@ class Engine:
             raise NotFound("turn_not_found")
         return state
 
-    async def _run(self, turn: _Turn) -> None:
+    async def _run(self, turn: Turn) -> None:
         """Answer, then record whatever came of it; a cancelled turn was abandoned."""
         turn.live.emit(TurnStarted(turn.draft.turn_id))
         renewing = asyncio.create_task(self._keep_lease(turn, asyncio.current_task()))
@@ -259,7 +207,7 @@ class Engine:
             renewing.cancel()
             await self._end(turn, failure)
 
-    async def _end(self, turn: _Turn, failure: CoccinelleError | None) -> None:
+    async def _end(self, turn: Turn, failure: CoccinelleError | None) -> None:
         """Record the turn, then let its readers know; nothing that is cancelled stops either."""
         if failure is not None:
             turn.draft.outcome = "failed"
@@ -275,14 +223,14 @@ class Engine:
         failure = not_recorded or failure
         self._live.pop(turn.draft.turn_id, None)
         if failure is None:
-            turn.live.emit(TurnFinished(_result(turn)))
+            turn.live.emit(TurnFinished(result(turn)))
         else:
             turn.live.emit(TurnFailed(turn.draft.turn_id, failure))
 
-    async def _recorded(self, turn: _Turn) -> Unavailable | None:
+    async def _recorded(self, turn: Turn) -> Unavailable | None:
         """Record the turn, trying for a few seconds; or why it is not in the database as it was."""
         since = turn.elapsed_ms()
-        turn.draft.calls = [_call_record(call) for call in turn.calls]
+        turn.draft.calls = [call_record(call) for call in turn.calls]
         turn.draft.latency_ms = since
         turn.draft.finished_at = clock.now()
         try:
@@ -294,13 +242,13 @@ class Engine:
         turn.step("record", since)
         return None if written else Unavailable("answer_failed")
 
-    def _tell(self, turn: _Turn) -> None:
+    def _tell(self, turn: Turn) -> None:
         """Let figures, log and readers know of what is recorded."""
         observe(turn.draft, channel=turn.inbound.channel)
         if turn.handoff_reason is not None and turn.draft.outcome == "escalated":
             turn.live.emit(HandoffOpened(turn.handoff_reason))
 
-    async def _persisted(self, turn: _Turn) -> bool:
+    async def _persisted(self, turn: Turn) -> bool:
         with contextlib.suppress(Unavailable):
             return await self._record(turn)
         while True:
@@ -309,27 +257,27 @@ class Engine:
                 # A commit whose answer was lost has been done all the same.
                 return await self._record(turn) or await self._is_recorded(turn)
 
-    async def _is_recorded(self, turn: _Turn) -> bool:
+    async def _is_recorded(self, turn: Turn) -> bool:
         async with self._db.tenant(turn.inbound.tenant_id) as tx:
             return await rows.is_ended(tx, turn.draft)
 
-    async def _converse(self, turn: _Turn) -> None:
+    async def _converse(self, turn: Turn) -> None:
         turn.context = await self._wait_for_turn(turn)
         turn.step("admit", 0)
         since = turn.elapsed_ms()
         decision = await self._orchestrator.decide(
             turn.inbound, turn.view, turn.context, turn.calls
         )
-        _note_decision(turn, decision)
+        note_decision(turn, decision)
         turn.draft.steps.append(Step("route", since, decision.route_ms))
         turn.draft.steps.append(Step("retrieve", since, decision.retrieve_ms))
         since = turn.elapsed_ms()
-        await self._respond(turn, decision)
+        await self._answering.respond(turn, decision)
         if decision.says_the_same:
-            _add_offer(turn)
+            add_offer(turn)
         turn.step("generate", since)
 
-    async def _wait_for_turn(self, turn: _Turn) -> Context:
+    async def _wait_for_turn(self, turn: Turn) -> Context:
         """Messages of a conversation are answered one by one, in the order of their arrival."""
         if not turn.admitted.waiting:
             return turn.admitted.context
@@ -342,118 +290,7 @@ class Engine:
                     return context
             await asyncio.sleep(WAIT_SECONDS)
 
-    async def _respond(self, turn: _Turn, decision: Decision) -> None:
-        route = decision.route
-        if route.kind == "person":
-            self._hand_over(turn, route.reason)
-        elif route.agent is None or (route.kind == "answer" and not decision.is_known):
-            self._escalate(turn, route.agent, decision)
-        else:
-            self._select(turn, route.agent)
-            if route.kind == "answer":
-                await self._answer(turn, route.agent, decision)
-            else:
-                self._reply(turn, route.agent, route.kind)
-
-    async def _answer(self, turn: _Turn, agent: Agent, decision: Decision) -> None:
-        said = Said()
-        model = self._answer_model(agent)
-        if model is None:
-            text = turn.inbound.text
-            asked = turn.draft.search_question or text
-            for piece in generation.quote(text, asked, agent, decision.candidates, said):
-                turn.say(piece.text)
-        else:
-            history = turn.inbound.context or turn.context.history
-            writing = generation.write(
-                model,
-                inbound=turn.inbound,
-                view=turn.view,
-                agent=agent,
-                passages=decision.passages,
-                history=history,
-                settings=self._settings,
-                calls=turn.calls,
-                said=said,
-            )
-            async with contextlib.aclosing(writing):
-                async for event in writing:
-                    if isinstance(event, Say):
-                        turn.say(event.text)
-                    else:
-                        turn.unsay()
-        if not said.has_answer:
-            self._give_up(turn, agent)
-            return
-        turn.draft.outcome = "answered"
-        _note_passages(turn, decision.passages, said.cited)
-
-    def _select(self, turn: _Turn, agent: Agent) -> None:
-        draft = turn.draft
-        turn.agent = agent
-        draft.agent_id, draft.agent_version_id = agent.id, agent.version_id
-        turn.live.emit(
-            AgentSelected(agent.key, agent.name, draft.confidence or 0.0, draft.reason or "")
-        )
-
-    def _select_nobody(self, turn: _Turn) -> None:
-        draft = turn.draft
-        turn.agent = None
-        draft.agent_id = draft.agent_version_id = None
-        draft.outcome = "escalated"
-        turn.live.emit(AgentSelected(ESCALATE, None, draft.confidence or 0.0, draft.reason or ""))
-
-    def _reply(self, turn: _Turn, agent: Agent, kind: str) -> None:
-        language = self._language(turn, agent)
-        if kind == "greeting" and language == agent.configuration.language:
-            turn.say(agent.configuration.greeting)
-        else:
-            said = "identity" if kind == "greeting" else kind
-            turn.say(
-                phrase(said, language, agent=agent.name, company=turn.view.tenant.company_name)
-            )
-        turn.draft.outcome = "answered"
-
-    def _escalate(self, turn: _Turn, agent: Agent | None, decision: Decision) -> None:
-        """Nobody's business, or nothing that answers it: say so, and offer a person."""
-        language = self._language(turn, agent)
-        if agent is not None:
-            turn.draft.reason = phrase(
-                "below_threshold",
-                turn.view.tenant.locale,
-                score=decision.best_score or 0.0,
-                threshold=turn.view.answer_threshold,
-            )
-        if decision.is_question:
-            turn.draft.gap_question = turn.draft.search_question or turn.inbound.text
-        self._select_nobody(turn)
-        turn.say(_regret(agent, language))
-
-    def _give_up(self, turn: _Turn, agent: Agent) -> None:
-        """The model read the passages and found no answer, or none that could be let through."""
-        turn.draft.reason = phrase("not_in_documents", turn.view.tenant.locale)
-        turn.draft.gap_question = turn.draft.search_question or turn.inbound.text
-        if turn.draft.text:
-            turn.unsay()
-        self._select_nobody(turn)
-        turn.say(_regret(agent, self._language(turn, agent)))
-
-    def _hand_over(self, turn: _Turn, reason: str) -> None:
-        tenant = turn.view.tenant
-        language = self._language(turn, None)
-        turn.handoff_reason = reason
-        self._select_nobody(turn)
-        text = phrase("handoff", language)
-        contact = ", ".join(fact for fact in (tenant.phone, tenant.email) if fact)
-        if contact:
-            text += " " + phrase("handoff_contact", language, contact=contact)
-        turn.say(text)
-
-    def _language(self, turn: _Turn, agent: Agent | None) -> str:
-        default = agent.configuration.language if agent else turn.view.tenant.locale
-        return language_of(turn.inbound.text, default)
-
-    async def _record(self, turn: _Turn) -> bool:
+    async def _record(self, turn: Turn) -> bool:
         draft = turn.draft
         async with self._db.tenant(turn.inbound.tenant_id) as tx:
             written = await conversations.finish(tx, draft)
@@ -467,7 +304,7 @@ class Engine:
                 )
         return written
 
-    async def _keep_lease(self, turn: _Turn, running: asyncio.Task[None] | None) -> None:
+    async def _keep_lease(self, turn: Turn, running: asyncio.Task[None] | None) -> None:
         """Renew the turn's lease; a turn that somebody else has ended is ours no longer."""
         seconds = self._limits.lease_seconds
         while True:
@@ -496,86 +333,4 @@ def _arrival(inbound: Inbound) -> Arrival:
         text=inbound.text,
         message_key=inbound.message_key,
         address=inbound.address,
-    )
-
-
-def _note_decision(turn: _Turn, decision: Decision) -> None:
-    route, draft = decision.route, turn.draft
-    draft.confidence, draft.reason = route.confidence, route.reason
-    draft.route_method, draft.route_scores = route.method, dict(route.scores)
-    draft.search_question = route.search_question
-    draft.best_score = decision.best_score
-    draft.answer_threshold = turn.view.answer_threshold
-
-
-def _note_passages(turn: _Turn, passages: tuple[Passage, ...], cited: list[Passage]) -> None:
-    """Cited passages first, in the order of their citation; without any, the best one counts."""
-    shown = cited or list(passages[:1])
-    rest = [passage for passage in passages if passage not in shown]
-    turn.draft.passages = [_used(p, cited=True) for p in shown] + [
-        _used(p, cited=False) for p in rest
-    ]
-
-
-def _used(passage: Passage, *, cited: bool) -> UsedPassage:
-    score = round(min(1.0, max(0.0, passage.answer_score)), 4)
-    return UsedPassage(passage.chunk_id, title(passage), passage.url, score, cited)
-
-
-def _add_offer(turn: _Turn) -> None:
-    """The same thing three times: the tenant's offer, and a conversation worth looking at."""
-    turn.draft.loop_detected = True
-    tenant = turn.view.tenant
-    if tenant.offer_text:
-        url = f" {tenant.offer_url}" if tenant.offer_url else ""
-        turn.say(f"\n\n{tenant.offer_text}{url}")
-
-
-def _regret(agent: Agent | None, language: str) -> str:
-    if agent is not None and agent.configuration.language == language:
-        return agent.configuration.fallback_message
-    return f"{phrase('out_of_scope', language)} {phrase('offer_person', language)}"
-
-
-def _call_record(call: ModelCall) -> CallRecord:
-    first = call.first_token_ms
-    return CallRecord(
-        task=call.task,
-        provider=call.provider,
-        model=call.model,
-        outcome=call.outcome,
-        first_token_ms=None if first is None else int(first),
-        duration_ms=int(call.duration_ms),
-        prompt_tokens=call.usage.prompt_tokens,
-        completion_tokens=call.usage.completion_tokens,
-        cost_microeur=call.usage.cost_microeur,
-        estimated=call.usage.estimated,
-    )
-
-
-def _result(turn: _Turn) -> TurnResult:
-    draft, agent = turn.draft, turn.agent
-    outcome: Outcome = draft.outcome
-    answered_by = [call.model for call in turn.calls if call.task == "answer"]
-    return TurnResult(
-        turn_id=draft.turn_id,
-        conversation_id=turn.inbound.conversation_id,
-        outcome=outcome,
-        text=draft.text,
-        agent=agent.key if agent else ESCALATE,
-        agent_name=agent.name if agent else None,
-        legacy_type=agent.configuration.legacy_type if agent else None,
-        confidence=draft.confidence or 0.0,
-        reason=draft.reason or "",
-        finished_at=draft.finished_at or clock.now(),
-        sources=tuple(Source(p.title, p.url, p.score) for p in draft.passages if p.cited),
-        handoff=turn.context.handoff_open or turn.handoff_reason is not None,
-        loop_detected=draft.loop_detected,
-        steps=tuple(draft.steps),
-        first_text_ms=draft.first_text_ms,
-        latency_ms=draft.latency_ms,
-        prompt_tokens=sum(call.prompt_tokens for call in draft.calls),
-        completion_tokens=sum(call.completion_tokens for call in draft.calls),
-        cost_microeur=sum(call.cost_microeur for call in draft.calls),
-        model=answered_by[-1] if answered_by else None,
     )
