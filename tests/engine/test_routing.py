@@ -201,4 +201,4 @@ def test_an_agent_without_examples_can_be_scored() -> None:
 
 def test_every_stock_class_has_a_kind_and_both_languages() -> None:
     assert set(routing.stock_sentences()) == set(routing._KINDS)
-    assert all(len(group) >= 10 for group in routing.stock_sentences().values())
+    assert all(len(group) >= 15 for group in routing.stock_sentences().values())

@@ -42,14 +42,15 @@ async def test_nothing_to_rank_asks_nobody(llm: ScriptedLLM, reranker: CohereRer
     "fault", ["500", "429", "402", "refused", "hang", "cut", "error_event", "malformed", "empty"]
 )
 async def test_a_fault_is_told_and_after_three_nobody_is_asked(
-    fault: str, llm: ScriptedLLM, reranker: CohereReranker
+    fault: str, llm: ScriptedLLM, wire: Wire
 ) -> None:
+    # Time enough for each request to reach the server, also on a busy machine.
+    patient = CohereReranker(
+        wire, Endpoint(llm.root_url, "key"), "rerank-v3.5", deadline_seconds=2.0
+    )
     llm.rerank_fault = fault
-    asked = []
     for _ in range(5):
         with pytest.raises(RerankUnavailable):
-            await reranker.rerank("?", PASSAGES, top_n=3)
-        asked.append(len(llm.requests))
+            await patient.rerank("?", PASSAGES, top_n=3)
 
-    # A request that its deadline ends on the way is a failure too, though the server never saw it.
-    assert asked[2] == asked[4] <= 3
+    assert len(llm.requests) == 3

@@ -78,6 +78,7 @@ def _in_zip(data: bytes) -> Format:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = {name.lower() for name in archive.namelist()}
+    # zipfile raises NotImplementedError for a kind of archive that it cannot read.
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise ParseFailed("unreadable_file", cause=type(error).__name__) from error
     if "word/document.xml" in names:

@@ -234,6 +234,7 @@ def _take_scan(outline: Outline, page: PageObject, limits: ParseLimits) -> bool:
     for name in names[:_MOST_PICTURES_A_PAGE]:
         try:
             picture = page.images[name].image
+        # pypdf raises the last two for pictures whose coding it does not know.
         except (PyPdfError, OSError, ValueError, KeyError, NotImplementedError, ImportError):
             continue
         if picture is not None:
