@@ -11,6 +11,7 @@ from fastapi import FastAPI
 import coccinelle
 from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
+from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.foundation import problems, web
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.health import routes as health_routes
@@ -60,6 +61,7 @@ def _include_routes(app: FastAPI, house: House, health: Health) -> None:
     app.include_router(
         knowledge_api.routes(house, lambda request: callers.of(request, scope="knowledge"))
     )
+    app.include_router(widget_assets.routes(widget_assets.read_assets()))
     app.include_router(health_routes(health, settings))
 
 
