@@ -81,6 +81,68 @@ def test_ci_runs_the_checks_and_the_tests() -> None:
     assert steps == ["check", "test"]
 
 
+@pytest.fixture
+def no_browser(tmp_path: Path) -> Path:
+    """Programs among which is neither a browser nor apt-get, for somebody who is not root."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "cat", "env"):
+        found = shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+    program(programs / "id", "echo 1000")
+    return programs
+
+
+def look_for_browser(programs: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/browser` among `programs` alone."""
+    named = {"COCCINELLE_CHROMIUM": "", "PLAYWRIGHT_BROWSERS_PATH": str(programs / "none")}
+    return run("bash", ROOT / "scripts/browser", PATH=str(programs), **(named | environment))
+
+
+def program(file: Path, text: str) -> None:
+    file.write_text(f"#!/usr/bin/env bash\n{text}\n")
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["chromium", "google-chrome"])
+def test_a_browser_of_ones_own_is_taken(no_browser: Path, name: str) -> None:
+    program(no_browser / "apt-get", "exit 9")
+    program(no_browser / name, "true")
+    assert look_for_browser(no_browser).returncode == 0
+
+
+def test_a_browser_may_be_named(no_browser: Path, tmp_path: Path) -> None:
+    program(no_browser / "apt-get", "exit 9")
+    program(tmp_path / "mine", "true")
+    found = look_for_browser(no_browser, COCCINELLE_CHROMIUM=str(tmp_path / "mine"))
+    assert found.returncode == 0
+
+
+def test_without_a_browser_the_package_lists_are_read_only_if_need_be(no_browser: Path) -> None:
+    program(no_browser / "id", "echo 0")
+    asked = no_browser.parent / "asked"
+    known = no_browser.parent / "known"
+    program(
+        no_browser / "apt-get",
+        f'echo "$1" >> "{asked}"\n'
+        f'if [ "$1" = update ]; then echo > "{known}"; fi\n'
+        f'[ -e "{known}" ]',
+    )
+    assert look_for_browser(no_browser).returncode == 0
+    assert asked.read_text().split() == ["install", "update", "install"]
+    asked.unlink()
+    assert look_for_browser(no_browser).returncode == 0
+    assert asked.read_text().split() == ["install"]
+
+
+def test_without_a_browser_we_say_what_to_install_in_both_languages(no_browser: Path) -> None:
+    done = look_for_browser(no_browser)
+    assert done.returncode == 1
+    assert "Il faut un navigateur" in done.stderr
+    assert "The tests need a browser" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("asked", "lock"),
     [
