@@ -57,7 +57,10 @@ class Cli:
 
     @contextmanager
     def serving(self, *arguments: str, **settings: str) -> Iterator[Served]:
-        """A server; it is killed at the end if it was not stopped."""
+        """A server; it is killed at the end if it was not stopped.
+
+        It leads a group of processes, as in a terminal, whose Ctrl-C is for all of the group.
+        """
         port = free_port()
         process = subprocess.Popen(
             [*COMMAND, "serve", "--port", str(port), *arguments],
@@ -66,6 +69,7 @@ class Cli:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         served = Served(process, port)
         try:

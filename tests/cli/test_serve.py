@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import socket
@@ -181,15 +182,36 @@ def test_after_kill_9_it_starts_again_on_what_was_there(cli: Cli) -> None:
     assert not postgres_answers(cli.data)
 
 
-def test_a_ctrl_c_before_it_has_started_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause_seconds", [0, 0.4, 0.8, 1.2, 1.6])
+def test_a_ctrl_c_before_it_has_started_leaves_nothing_behind(
+    tmp_path: Path, pause_seconds: float
+) -> None:
     early = Cli(tmp_path / "early")
     with early.serving() as server:
         socket_folder = EmbeddedPostgres(early.data / "postgres").location / "run"
         while not socket_folder.exists():
             assert server.process.poll() is None
             time.sleep(0.01)
+        time.sleep(pause_seconds)
         code, _, err = server.stop()
     assert code == 0, err
     assert "Traceback" not in err
     assert not postgres_answers(early.data)
+    early.forget()
+
+
+def test_a_ctrl_c_in_a_terminal_which_also_stops_what_makes_the_database_is_no_error(
+    tmp_path: Path,
+) -> None:
+    early = Cli(tmp_path / "early")
+    with early.serving() as server:
+        making = EmbeddedPostgres(early.data / "postgres").location / "data.making" / "base"
+        while not making.exists():
+            assert server.process.poll() is None
+            time.sleep(0.01)
+        os.killpg(server.process.pid, signal.SIGINT)
+        _, err = server.process.communicate(timeout=60)
+    assert server.process.returncode == 0, err
+    assert err.endswith("Arrêté avant d'avoir démarré.\n")
+    assert "Traceback" not in err
     early.forget()

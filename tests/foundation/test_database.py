@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -97,3 +98,19 @@ async def test_every_connection_knows_when_its_peer_is_gone(addresses: Addresses
     assert isinstance(hurried, dict)
     assert patient.items() >= database.PATIENCE.items()
     assert "connect_timeout" not in hurried  # The operator's own is in the address.
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_task_behind(
+    addresses: Addresses,
+) -> None:
+    before = asyncio.all_tasks()
+    for pause_seconds in [0, 0.001, 0.003, 0.006, 0.01] * 4:
+        db = Database(addresses.login)
+        opening = asyncio.create_task(db.open())
+        await asyncio.sleep(pause_seconds)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+            await db.close()
+    left = asyncio.all_tasks() - before
+    assert [task for task in left if "pool" in task.get_name()] == []

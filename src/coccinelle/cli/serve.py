@@ -18,6 +18,8 @@ from coccinelle.cli import ground
 from coccinelle.cli.words import FAILED, Refused, note, refusal, say
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from coccinelle.foundation.settings import Settings
 
 PORTS_TRIED = 100
@@ -50,7 +52,6 @@ def serve(
     """Exits 2 before anything is started when the port is taken, and 0 once stopped."""
     with _listening(host, port) as listener:
         settings = ground.prepared(quiet=False)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             _run(settings, listener, demo=demo)
         except KeyboardInterrupt:
@@ -103,7 +104,10 @@ def _run(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
 
     from coccinelle.foundation.tracing import tracing
 
-    with tracing(settings), _importing(), ground.database(settings, quiet=False) as addresses:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tracing(settings))
+        with _signals_later(), _importing():
+            addresses = stack.enter_context(ground.database(settings, quiet=False))
         from coccinelle.cli.server import run_server
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -114,6 +118,38 @@ def _run(settings: Settings, listener: socket.socket, *, demo: bool) -> None:
     if not has_started:
         raise Refused(say("Le serveur n'a pas démarré.", "The server did not start."), FAILED)
     note(say("Arrêté.", "Stopped."))
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold a Ctrl-C or SIGTERM back until the block ends; a second one interrupts it.
+
+    After one, no other is heeded: what is left is to stop PostgreSQL, which is not to be hurried.
+
+    Raised between two lines of an import, the interrupt would leave the interpreter's import lock
+    taken, and a thread that imports would wait for it for ever.
+
+    Raises:
+        KeyboardInterrupt: one came, whatever else the block raised: the signal may be the cause.
+    """
+    came: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # As for a job that a shell put in the background.
+        signal.signal(signal.SIGINT, hold)
+    signal.signal(signal.SIGTERM, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if came else before)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if came else signal.default_int_handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -48,24 +48,59 @@ async def run_server(
     The first Ctrl-C or SIGTERM lets answers that are being streamed end, for half a minute at
     most; a second Ctrl-C does not.
     """
-    async with (
-        open_house(settings, addresses) as house,
-        jobs.queue(addresses.login) as queue,
-        httpx2.AsyncClient(timeout=CHECK_SECONDS) as client,
-    ):
-        health = Health(_checks(house, queue, client, demo=demo))
-        server = _Server(health, create_app(house, health))
-        with server.signals():
+    leaving = _Leaving()
+    with leaving.signals():
+        async with (
+            open_house(settings, addresses) as house,
+            jobs.queue(addresses.login) as queue,
+            httpx2.AsyncClient(timeout=CHECK_SECONDS) as client,
+        ):
+            health = Health(_checks(house, queue, client, demo=demo))
+            server = _Server(health, create_app(house, health))
             if demo:
-                await _unless_left(server, _load_demo(house))
+                await _unless_left(leaving, _load_demo(house))
+            if leaving.has_begun:
+                return True
+            leaving.then = server.leave
             background = _background(house, queue, server, listener)
             async with _beside(background, otherwise=server.give_up):
                 await server.serve(sockets=[listener])
     return server.started
 
 
+class _Leaving:
+    """Whether a signal has asked us to leave. `then` is called once for it, and again for a
+    second Ctrl-C, which does not want to wait."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.then: Callable[[], None] | None = None
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """While the block runs, Ctrl-C and SIGTERM are noted, and interrupt nothing."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._leave, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
+
+    def _leave(self, number: int) -> None:
+        if self.has_begun and number != signal.SIGINT:
+            return
+        if not self.has_begun:
+            note(say("\nArrêt en cours…", "\nStopping…"))
+        self.has_begun = True
+        if self.then:
+            self.then()
+
+
 class _Server(uvicorn.Server):
-    """Uvicorn, leaving as we wish to: readiness goes first, and signals are ours."""
+    """Uvicorn, leaving as we wish to: readiness goes first, and signals are not its own."""
 
     def __init__(self, health: Health, app: object) -> None:
         super().__init__(
@@ -93,30 +128,15 @@ class _Server(uvicorn.Server):
         """Uvicorn's own would raise the signal again when all is done."""
         yield
 
-    @contextlib.contextmanager
-    def signals(self) -> Iterator[None]:
-        """While the block runs, Ctrl-C and SIGTERM end it, and do not interrupt it."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._leave, number)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)
+    def leave(self) -> None:
+        """Let what is being answered end; told again, do not."""
+        self.force_exit = self.should_exit
+        self._health.leave()
+        self.should_exit = True
 
     def give_up(self) -> None:
         """Stop serving."""
         self.should_exit = True
-
-    def _leave(self, number: int) -> None:
-        if self.should_exit and number == signal.SIGINT:
-            self.force_exit = True
-        elif not self.should_exit:
-            note(say("\nArrêt en cours…", "\nStopping…"))
-            self._health.leave()
-            self.should_exit = True
 
 
 def _checks(
@@ -161,11 +181,11 @@ async def _beside(
             await task
 
 
-async def _unless_left(server: _Server, work: Coroutine[None, None, None]) -> None:
+async def _unless_left(leaving: _Leaving, work: Coroutine[None, None, None]) -> None:
     """Do `work` before we answer: who asks meanwhile waits, and is not told half of what there
     is to know. A signal ends it."""
     task = asyncio.create_task(work)
-    while not task.done() and not server.should_exit:
+    while not task.done() and not leaving.has_begun:
         await asyncio.wait({task}, timeout=0.1)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

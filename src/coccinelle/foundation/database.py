@@ -163,6 +163,10 @@ class Database:
         except PoolTimeout as error:
             await self._pool.close()
             raise Unavailable("database_unavailable") from error
+        except BaseException:
+            # A worker of the pool that is cancelled while it connects goes on: it must be told.
+            await self._pool.close()
+            raise
 
     async def close(self) -> None:
         """Give every connection back to the server."""

@@ -66,8 +66,11 @@ async def queue(dsn: str) -> AsyncIterator[App]:
     """The queue in the database at `dsn`, a direct connection: a pooler has no LISTEN."""
     connector = PsycopgConnector(conninfo=dsn, min_size=1, max_size=4, configure=_become_worker)
     with jobs.replace_connector(connector) as app:
-        async with app.open_async():
+        try:
+            await connector.open_async()
             yield app
+        finally:
+            await connector.close_async()
 
 
 async def work(app: App, services: object, *, concurrency: int, until_idle: bool = False) -> None:
