@@ -11,6 +11,7 @@ from fastapi import FastAPI
 import coccinelle
 from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
+from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.foundation import problems, web
 from coccinelle.foundation.health import Health
@@ -55,6 +56,7 @@ def _include_routes(app: FastAPI, house: House, health: Health) -> None:
         chat_v2.routes(engine, db, callers, house.limits, tokens=tokens, message_chars=chars),
         webhook_v1.routes(engine, db, callers, house.limits, message_chars=chars),
         openai_api.routes(engine, db, callers, message_chars=chars),
+        widget.routes(db, callers, message_chars=chars),
     )
     for router in channels:
         app.include_router(router)

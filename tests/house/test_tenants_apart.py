@@ -103,6 +103,7 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
                 }
             },
         ),
+        "GET /api/widget/config": ("/api/widget/config", {}),
         "GET /v1/models": ("/v1/models", {}),
         "GET /v1/models/{model}": ("/v1/models/audrey", {}),
         "GET /api/v1/sources": ("/api/v1/sources", {}),
@@ -155,6 +156,7 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
 OWN = {
     "POST /webhook/chat",
     "POST /v1/chat/completions",
+    "GET /api/widget/config",
     "GET /v1/models",
     "GET /v1/models/{model}",
     "GET /api/v1/sources",

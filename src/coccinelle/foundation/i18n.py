@@ -27,6 +27,11 @@ def template(code: str, locale: Locale) -> str:
     return written.get(code, written[UNKNOWN])[locale]
 
 
+def text(name: str, locale: Locale, **values: object) -> str:
+    """What an interface says by that name, with its values."""
+    return _book()["texts"][name][locale].format_map(_Values(values))
+
+
 def title(status: int, locale: Locale) -> str:
     """What an HTTP status means, in a few words."""
     written = _book()["titles"]

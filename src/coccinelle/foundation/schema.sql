@@ -375,6 +375,9 @@ CREATE TABLE public.conversations (
     opportunity_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     last_message_at timestamp with time zone DEFAULT now() NOT NULL,
+    identity text,
+    identity_email text,
+    identified_at timestamp with time zone,
     CONSTRAINT conversations_channel_check CHECK ((channel = ANY (ARRAY['chat_v2'::text, 'webhook_v1'::text, 'openai'::text, 'cli'::text])))
 );
 
@@ -567,6 +570,7 @@ CREATE TABLE public.public_keys (
     allowed_origins text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revoked_at timestamp with time zone,
+    identity_secret text,
     CONSTRAINT public_keys_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100)))
 );
 
@@ -724,6 +728,23 @@ CREATE TABLE public.turns (
 );
 
 ALTER TABLE ONLY public.turns FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.widget_settings (
+    tenant_id uuid NOT NULL,
+    color text,
+    "position" text,
+    greeting_fr text,
+    greeting_en text,
+    reply_within_minutes integer,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT widget_settings_color_check CHECK ((color ~ '^#[0-9a-f]{6}$'::text)),
+    CONSTRAINT widget_settings_greeting_en_check CHECK (((length(greeting_en) >= 1) AND (length(greeting_en) <= 500))),
+    CONSTRAINT widget_settings_greeting_fr_check CHECK (((length(greeting_fr) >= 1) AND (length(greeting_fr) <= 500))),
+    CONSTRAINT widget_settings_position_check CHECK (("position" = ANY (ARRAY['left'::text, 'right'::text]))),
+    CONSTRAINT widget_settings_reply_within_minutes_check CHECK (((reply_within_minutes >= 1) AND (reply_within_minutes <= 43200)))
+);
+
+ALTER TABLE ONLY public.widget_settings FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE ONLY public.chunk_vectors ATTACH PARTITION public.chunk_vectors_00 FOR VALUES WITH (modulus 16, remainder 0);
 
@@ -963,6 +984,9 @@ ALTER TABLE ONLY public.turns
 
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.widget_settings
+    ADD CONSTRAINT widget_settings_pkey PRIMARY KEY (tenant_id);
 
 CREATE UNIQUE INDEX agent_versions_one_draft ON public.agent_versions USING btree (tenant_id, agent_id) WHERE (published_at IS NULL);
 
@@ -1219,6 +1243,9 @@ ALTER TABLE ONLY public.turns
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_conversation_id_fkey FOREIGN KEY (tenant_id, conversation_id) REFERENCES public.conversations(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.widget_settings
+    ADD CONSTRAINT widget_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE public.agent_vectors ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.agent_versions ENABLE ROW LEVEL SECURITY;
@@ -1381,6 +1408,8 @@ CREATE POLICY tenant_isolation ON public.turn_steps TO coccinelle_app USING ((te
 
 CREATE POLICY tenant_isolation ON public.turns TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.widget_settings TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.turn_sources ENABLE ROW LEVEL SECURITY;
@@ -1388,6 +1417,8 @@ ALTER TABLE public.turn_sources ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.turn_steps ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.turns ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.widget_settings ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA public TO coccinelle_app;
 GRANT USAGE ON SCHEMA public TO coccinelle_directory;
@@ -1496,3 +1527,5 @@ GRANT SELECT(id) ON TABLE public.turns TO coccinelle_directory;
 GRANT SELECT(tenant_id) ON TABLE public.turns TO coccinelle_directory;
 
 GRANT SELECT(lease_expires_at) ON TABLE public.turns TO coccinelle_directory;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.widget_settings TO coccinelle_app;

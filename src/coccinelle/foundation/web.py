@@ -68,6 +68,14 @@ def add_header(scope: Scope, name: str, value: str) -> None:
     headers[name.lower().encode("latin-1")] = value.encode("latin-1")
 
 
+def vary_on(scope: Scope, *names: str) -> None:
+    """Have the answer say that these headers of the request decide it, beside those said before."""
+    headers = scope.setdefault("state", {}).setdefault("headers", {})
+    said = headers.get(b"vary", b"").decode("latin-1")
+    known = [name for name in said.split(", ") if name]
+    add_header(scope, "Vary", ", ".join(dict.fromkeys([*known, *names])))
+
+
 class Front:
     """Outermost: numbers the request, answers when nothing inside could, completes the headers."""
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Forbidden, Invalid, Unauthenticated
-from coccinelle.foundation.web import Proxies, add_header
+from coccinelle.foundation.web import Proxies, add_header, vary_on
 from coccinelle.tenants import actions, store
 from coccinelle.tenants.model import Caller, host_name, is_allowed_origin, origin
 
@@ -152,7 +152,7 @@ def allow_page(request: Request, page: str) -> None:
     """Let the page at origin `page` read the answer."""
     add_header(request.scope, "Access-Control-Allow-Origin", page)
     add_header(request.scope, "Access-Control-Expose-Headers", EXPOSED)
-    add_header(request.scope, "Vary", "Origin")
+    vary_on(request.scope, "Origin")
 
 
 def _host(request: Request) -> str:
