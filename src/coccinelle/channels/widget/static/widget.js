@@ -1,0 +1,507 @@
+/* Coccinelle: the launcher. What it does and promises: docs/reference/widget-api.md */
+(() => {
+  "use strict";
+
+  const script = document.currentScript ?? document.querySelector('script[src*="/widget.js"]');
+  if (!script?.src) return;
+
+  const VERSION = "0.1.0";
+  const MODULES = [
+    "./widget/panel.js",
+    "./widget/transport.js",
+    "./widget/texts.js",
+    "./widget/markdown.js",
+    "./widget/style.js",
+  ];
+  const ATTRIBUTES = ["key", "lang", "color", "position", "open", "user"];
+  const TEXTS = {
+    fr: {
+      label: "Discuter avec nous",
+      unreachable:
+        "Le chat n'est pas joignable pour le moment. Cliquez sur le bouton pour réessayer.",
+    },
+    en: {
+      label: "Chat with us",
+      unreachable: "The chat cannot be reached right now. Press the button to try again.",
+    },
+  };
+  const OPEN = "coccinelle:open";
+  const LADYBIRD = "#b3261e";
+  const BUBBLE =
+    "M12 3C6.5 3 2 6.7 2 11.3c0 2.3 1.1 4.4 3 5.9-.1 1.3-.6 2.5-1.5 3.5-.2.2 0 .6.3.5 " +
+    "1.9-.2 3.6-.9 5-2 1 .3 2.1.4 3.2.4 5.5 0 10-3.7 10-8.3S17.5 3 12 3z" +
+    "M7.5 10a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8zm4.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 " +
+    "1 0-2.8zm4.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8z";
+  const CHEVRON = "M5.3 8.3a1 1 0 0 1 1.4 0l5.3 5.3 5.3-5.3a1 1 0 1 1 1.4 1.4l-6 6a1 1 0 0 1-1.4 " +
+    "0l-6-6a1 1 0 0 1 0-1.4z";
+  const LOOK = `
+    button, p {
+      position: fixed;
+      inset-inline-end: max(20px, env(safe-area-inset-right));
+      box-sizing: border-box;
+      border: 2px solid transparent;
+    }
+    button {
+      inset-block-end: max(20px, env(safe-area-inset-bottom));
+      inline-size: 60px;
+      block-size: 60px;
+      padding: 0;
+      border-radius: 50%;
+      background-origin: border-box;
+      cursor: pointer;
+      touch-action: manipulation;
+      -webkit-tap-highlight-color: transparent;
+      box-shadow: 0 0 0 1px #ffffff40, 0 2px 4px #0003, 0 8px 24px #0004;
+    }
+    button:hover { box-shadow: 0 0 0 1px #ffffff40, 0 3px 6px #0003, 0 12px 32px #0005; }
+    button:focus-visible {
+      outline: 3px solid #fff;
+      outline-offset: 0;
+      box-shadow: 0 0 0 6px #1b1b1f;
+    }
+    svg { position: absolute; inset: 12px; fill: currentColor; fill-rule: evenodd; }
+    path + path, [aria-expanded=true] path { opacity: 0; }
+    [aria-expanded=true] path + path { opacity: 1; }
+    path { transform-origin: center; }
+    [aria-busy=true]::after {
+      content: "";
+      position: absolute;
+      inset: 2px;
+      border: 3px dotted;
+      border-radius: 50%;
+    }
+    p {
+      inset-block-end: calc(max(20px, env(safe-area-inset-bottom)) + 76px);
+      max-inline-size: min(280px, 100vw - 40px);
+      margin: 0;
+      padding: 12px 16px;
+      border-radius: 16px;
+      background: #fff;
+      color: #1b1b1f;
+      font: 15px/1.45 system-ui, sans-serif;
+      unicode-bidi: plaintext;
+      overflow-wrap: anywhere;
+      box-shadow: 0 0 0 1px #0001, 0 8px 32px #0004;
+    }
+    p:empty { padding: 0; border: 0; box-shadow: none; }
+    @media (prefers-reduced-motion: no-preference) {
+      button, path { transition: transform .35s cubic-bezier(.3, 1.8, .5, 1), box-shadow .2s; }
+      path { transition-property: transform, opacity; }
+      button:hover { transform: scale(1.07); }
+      button:active { transform: scale(.94); transition-duration: .1s; }
+      path + path { transform: rotate(-90deg); }
+      [aria-expanded=true] path { transform: rotate(90deg); }
+      [aria-expanded=true] path + path { transform: none; }
+      [aria-busy=true]::after {
+        border-style: solid;
+        border-block-end-color: transparent;
+        animation: turn .9s linear infinite;
+      }
+    }
+    @keyframes turn { to { transform: rotate(1turn); } }
+    @media print { :host { display: none !important; } }`;
+  const FLOATING = `
+    :host {
+      all: initial !important;
+      display: block !important;
+      position: fixed !important;
+      z-index: 2147483647 !important;
+    }
+    :host([hidden]) { display: none !important; }
+    @media (max-width: 767.98px) { button[aria-expanded=true] { display: none; } }`;
+  const INLINE = `
+    :host { display: block; position: relative; block-size: 600px; }
+    :host([hidden]), button[aria-expanded=true] { display: none; }
+    button, p { position: absolute; inset: 0; margin: auto; }
+    p { inset-block-start: 150px; block-size: fit-content; inline-size: fit-content; }`;
+
+  const base = new URL(".", script.src).href.slice(0, -1);
+  const live = new Set();
+  let modules;
+
+  /* The element whose API `window.Coccinelle` is: the launcher, else the first inline chat. */
+  const launcher = () => [...live].find((element) => !element.isInline);
+  const current = () => launcher() ?? [...live][0];
+
+  /* A module that failed to load once fails in this document for ever, so all are fetched first. */
+  const panelModule = () => {
+    const urls = MODULES.map((name) => new URL(name, script.src));
+    modules ??= Promise.all(urls.map(fetched)).then(() => import(urls[0]));
+    modules.catch(() => (modules = undefined));
+    return modules;
+  };
+
+  const fetched = async (url) => {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${response.status} ${url}`);
+    return response.arrayBuffer();
+  };
+
+  const hexColor = (value) => (/^#([\da-f]{3}){1,2}$/i.test(value ?? "") ? value : null);
+
+  /* White where it reaches 4.5:1, else black, which then reaches 4.6:1 (WCAG 2.2, 1.4.3). */
+  const inkOn = (hex) => {
+    const digits = hex.length < 5 ? hex.replace(/\w/g, "$&$&") : hex;
+    const [red, green, blue] = [1, 3, 5].map((at) => {
+      const part = parseInt(digits.slice(at, at + 2), 16) / 255;
+      return part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92;
+    });
+    const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    return luminance > 1.05 / 4.5 - 0.05 ? "#000" : "#fff";
+  };
+
+  const sheet = (text) => {
+    const made = new CSSStyleSheet();
+    made.replaceSync(text);
+    return made;
+  };
+
+  const icon = (...shapes) => {
+    const make = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
+    const svg = make("svg");
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    for (const shape of shapes) svg.appendChild(make("path")).setAttribute("d", shape);
+    return svg;
+  };
+
+  const listen = (target, name, fn) => {
+    const heard = ({ detail }) => fn(detail);
+    target.addEventListener(`coccinelle:${name}`, heard);
+    return () => target.removeEventListener(`coccinelle:${name}`, heard);
+  };
+
+  const remembered = (value) => {
+    try {
+      if (value === undefined) return sessionStorage.getItem(OPEN);
+      if (value) sessionStorage.setItem(OPEN, value);
+      else sessionStorage.removeItem(OPEN);
+    } catch { /* Storage is blocked: nothing is remembered. */ }
+  };
+
+  const putBack = (element) => {
+    if (element.isConnected) return;
+    if (document.body) document.body.append(element);
+    else requestAnimationFrame(() => putBack(element));
+  };
+
+  class Chat extends HTMLElement {
+    static observedAttributes = ["color", "lang", "position", "user"];
+
+    /* Draw a launcher as `data` says, unless the page has one or an inline chat. */
+    static place(data) {
+      if (current()) return;
+      const element = document.createElement("coccinelle-widget");
+      for (const name of ATTRIBUTES) if (name in data) element.setAttribute(name, data[name]);
+      element.#isPlaced = true;
+      putBack(element);
+    }
+
+    #root = this.attachShadow({ mode: "open" });
+    #button = document.createElement("button");
+    #note = document.createElement("p");
+    #paint = new CSSStyleSheet();
+    #swaps = new MutationObserver((records) => this.#judge(records));
+    #life;
+    #config = {};
+    #user;
+    #opener;
+    #mounting;
+    #panel;
+    #isPlaced = false;
+    #isWanted = false;
+    #isShown = false;
+
+    constructor() {
+      super();
+      this.#root.adoptedStyleSheets = [
+        sheet(LOOK),
+        sheet(this.isInline ? INLINE : FLOATING),
+        this.#paint,
+      ];
+      this.#button.type = "button";
+      this.#button.append(icon(BUBBLE, CHEVRON));
+      this.#button.addEventListener("pointerdown", () => panelModule().catch(() => {}));
+      this.#button.addEventListener("click", () => this.toggle());
+      this.#note.setAttribute("role", "status");
+      this.#root.append(this.#button, this.#note);
+    }
+
+    get isInline() {
+      return this.localName === "coccinelle-chat";
+    }
+
+    connectedCallback() {
+      this.#swaps.disconnect();
+      if (this.#isPlaced) this.#swaps.observe(this.parentNode, { childList: true });
+      if (live.has(this)) return;
+      if (!this.isInline && launcher()) {
+        if (this.parentNode === document.body) this.remove();
+        return;
+      }
+      live.add(this);
+      this.#life = new AbortController();
+      this.#draw();
+      this.#emit("ready");
+      this.#start();
+    }
+
+    disconnectedCallback() {
+      if (!live.has(this) || (this.#isPlaced && !this.parentNode)) return;
+      queueMicrotask(() => {
+        if (this.isConnected) return;
+        if (this.#isPlaced) putBack(this);
+        else this.#leave();
+      });
+    }
+
+    attributeChangedCallback(name) {
+      if (!live.has(this)) return;
+      if (name === "user") this.identify(this.#givenUser());
+      else this.#draw();
+    }
+
+    open() {
+      return this.#open(true, true);
+    }
+
+    close() {
+      if (!this.#isWanted || this.isInline) return;
+      this.#isWanted = false;
+      const hadFocus = document.activeElement === this;
+      if (this.#isShown) this.#panel.hide();
+      this.#hidden();
+      if (hadFocus) this.#focusBack();
+    }
+
+    toggle() {
+      return this.#isShown ? this.close() : this.open();
+    }
+
+    async send(text) {
+      await this.open();
+      this.#panel?.send(text);
+    }
+
+    identify(user) {
+      this.#user = user;
+      this.#panel?.identify(user);
+    }
+
+    on(name, fn) {
+      return listen(this, name, fn);
+    }
+
+    reset() {
+      if (this.#panel) return this.#panel.reset();
+      try {
+        localStorage.removeItem(`coccinelle:${this.#key ?? new URL(base).host}`);
+      } catch { /* Storage is blocked: nothing is kept. */ }
+    }
+
+    remove() {
+      this.#leave();
+      super.remove();
+    }
+
+    get #key() {
+      return this.getAttribute("key") ?? undefined;
+    }
+
+    get #language() {
+      const told = this.lang || document.documentElement.lang || navigator.language || "fr";
+      return /^fr/i.test(told) ? "fr" : "en";
+    }
+
+    get #isOpenByDefault() {
+      return !/^(false|0)$/.test(this.getAttribute("open") ?? "0");
+    }
+
+    #draw() {
+      const { label } = TEXTS[this.#language];
+      const color = hexColor(this.getAttribute("color")) ?? hexColor(this.#config.color) ?? LADYBIRD;
+      const side = this.getAttribute("position") || this.#config.position;
+      this.#button.lang = this.#note.lang = this.#language;
+      this.#button.title = label;
+      this.#button.setAttribute("aria-label", label);
+      this.#button.setAttribute("aria-haspopup", "dialog");
+      this.#paint.replaceSync(
+        `button { background: ${color}; color: ${inkOn(color)}; }` +
+          (/^(left|right)$/.test(side) && !this.isInline
+            ? `button, p { inset-inline: auto; ${side}: max(20px, env(safe-area-inset-${side})); }`
+            : ""),
+      );
+      this.#state();
+    }
+
+    #state() {
+      this.#button.setAttribute("aria-expanded", this.#isShown);
+      this.#button.setAttribute("aria-busy", this.#isWanted && !this.#isShown);
+    }
+
+    #start() {
+      this.#user ??= this.#givenUser();
+      if (this.isInline) return this.#whenSeen(() => this.#open(false));
+      const last = remembered();
+      const isOpen = last ? last === "1" : this.#isOpenByDefault;
+      if (isOpen && matchMedia("(min-width: 768px)").matches) this.#open(false);
+    }
+
+    #whenSeen(fn) {
+      const sight = new IntersectionObserver((entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        sight.disconnect();
+        fn();
+      });
+      sight.observe(this);
+      this.#life.signal.addEventListener("abort", () => sight.disconnect());
+    }
+
+    async #open(isFocused, isAsked) {
+      if (this.#isWanted || !live.has(this)) return;
+      const { signal } = this.#life;
+      this.#isWanted = true;
+      this.#note.textContent = "";
+      this.#opener = document.activeElement;
+      this.#state();
+      try {
+        this.#panel = await (this.#mounting ??= this.#mount(signal));
+      } catch (error) {
+        if (!signal.aborted) this.#failed(error);
+        return;
+      }
+      if (signal.aborted || !this.#isWanted || this.#isShown) return;
+      this.#isShown = true;
+      this.#state();
+      const isStill = [this.#opener, document.body].includes(document.activeElement);
+      this.#panel.show({ focus: isFocused && isStill });
+      if (isAsked && !this.isInline) remembered("1");
+      this.#emit("open");
+    }
+
+    async #mount(signal) {
+      const config = this.#fetchConfig(signal);
+      const { mount } = await panelModule();
+      signal.throwIfAborted();
+      return mount({
+        host: this,
+        root: this.#root,
+        base,
+        key: this.#key,
+        language: this.#language,
+        color: hexColor(this.getAttribute("color")) ?? undefined,
+        position: this.getAttribute("position") ?? undefined,
+        inline: this.isInline,
+        user: this.#user,
+        config,
+        emit: (name, detail) => this.#emit(name, detail),
+        onclose: () => this.#closed(),
+      });
+    }
+
+    #fetchConfig(signal) {
+      const url = new URL(`${base}/api/widget/config`);
+      if (this.#key) url.searchParams.set("key", this.#key);
+      url.searchParams.set("lang", this.#language);
+      const config = fetch(url, { signal, credentials: "omit" });
+      config
+        .then((response) => (response.ok ? response.clone().json() : {}))
+        .then((told) => {
+          this.#config = told;
+          this.#draw();
+        })
+        .catch(() => {});
+      return config;
+    }
+
+    #failed(error) {
+      const { unreachable } = TEXTS[this.#language];
+      this.#isWanted = false;
+      this.#mounting = undefined;
+      this.#note.textContent = unreachable;
+      this.#state();
+      this.#emit("error", { code: "widget_unreachable", message: error.message });
+    }
+
+    #closed() {
+      if (!this.#isWanted) return;
+      this.#isWanted = false;
+      this.#hidden();
+      this.#focusBack();
+    }
+
+    #hidden() {
+      const wasShown = this.#isShown;
+      this.#isShown = false;
+      this.#state();
+      remembered(this.#isOpenByDefault ? "0" : "");
+      if (wasShown) this.#emit("close");
+    }
+
+    #focusBack() {
+      const isElsewhere = ![this, document.body, null].includes(this.#opener);
+      (isElsewhere && this.#opener.isConnected ? this.#opener : this.#button).focus();
+    }
+
+    #givenUser() {
+      try {
+        return JSON.parse(this.getAttribute("user")) ?? undefined;
+      } catch {
+        console.warn("Coccinelle: data-user is not JSON.");
+      }
+    }
+
+    #emit(name, detail) {
+      const options = { bubbles: true, composed: true, detail };
+      this.dispatchEvent(new CustomEvent(`coccinelle:${name}`, options));
+    }
+
+    /* Removed alone was meant; with the rest of the body, it comes back. */
+    #judge(records) {
+      if (this.isConnected || this.parentNode || !live.has(this)) return;
+      const gone = records.flatMap(({ removedNodes }) => [...removedNodes]);
+      if (gone.some((node) => node !== this && node.nodeType === 1)) putBack(this);
+      else this.#leave();
+    }
+
+    #leave() {
+      if (!live.delete(this)) return;
+      this.#swaps.disconnect();
+      this.#life.abort();
+      this.#panel?.destroy();
+      this.#panel = this.#mounting = this.#opener = undefined;
+      this.#isWanted = this.#isShown = false;
+      this.#note.textContent = "";
+      this.#state();
+    }
+  }
+
+  const api = {
+    version: VERSION,
+    open: () => current()?.open(),
+    close: () => current()?.close(),
+    toggle: () => current()?.toggle(),
+    send: (text) => current()?.send(text),
+    identify: (user) => current()?.identify(user),
+    reset: () => current()?.reset(),
+    remove: () => current()?.remove(),
+    on: (name, fn) => {
+      if (name === "ready" && current()) queueMicrotask(fn);
+      return listen(window, name, fn);
+    },
+  };
+
+  const start = () => {
+    const known = customElements.get("coccinelle-widget");
+    if (!known) {
+      if (!("Coccinelle" in window)) window.Coccinelle = Object.freeze(api);
+      customElements.define("coccinelle-widget", Chat);
+      customElements.define("coccinelle-chat", class extends Chat {});
+    }
+    const isOurs = script.dataset.key || new URL(base).origin === location.origin;
+    if (isOurs) (known ?? Chat).place?.(script.dataset);
+  };
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
