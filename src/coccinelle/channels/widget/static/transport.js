@@ -1,41 +1,34 @@
-/**
- * Headless transport of a Coccinelle chat: sends, streams, reconnects and remembers. No interface.
- * @module
- */
-
 const GET_MS = 30_000;
-const CHAT_MS = 55_000; // A twin of the message may be waited for during 45 s.
-const SILENCE_MS = 40_000; // The server sends a comment every 15 s.
+const CHAT_MS = 55_000; // The server may wait 45 s for a twin of the message.
+const SILENCE_MS = 40_000; // It sends a comment every 15 s.
+const CLOSING_MS = 1_000;
 const UNREACHED_MS = 15_000;
 const RECONNECTING_MS = 60_000;
-const CLOSING_MS = 1_000;
 const SHORTEST_MS = 500;
 const LONGEST_MS = 8_000;
-const OFFLINE_TRY_MS = 15_000; // Some systems say "offline" and are not.
+const OFFLINE_MS = 15_000; // Some systems say "offline" and are not.
 const MOST_RECONNECTS = 40;
 const TWIN_TOKEN_MS = 1_000;
-const PAGE_ITEMS = 200;
 
-const ID = /^[\w.:-]{1,128}$/;
-const TOKEN = /^[\w.:-]+$/;
-const EVENT_ID = /^[!-~]{1,64}$/;
+const PRINTABLE = /^[!-~]+$/;
+const EVENTS = ["agent", "delta", "reset", "tool", "handoff"];
 
 /**
- * Why something was not done. `code` is stable: the server's, `network` (no answer), `aborted`, or
- * `http_<status>`. `detail` is the server's sentence in the reader's language, or "".
+ * Why something failed: `code` is the server's, `network`, `aborted` or `http_<status>`; `detail`
+ * the server's sentence in the reader's language, or "".
  */
 export class ChatError extends Error {
   constructor(code, { status = 0, detail = "", retryAfterSeconds, requestId } = {}) {
     super(detail || code);
     this.name = "ChatError";
     Object.assign(this, { code, status, detail, retryAfterSeconds, requestId });
-    const isLost = status === 0 && code !== "aborted";
     const isTwin = status === 409 && retryAfterSeconds !== undefined;
-    this.retryable = isLost || status === 429 || status >= 500 || isTwin;
+    const isLost = status === 0 && code !== "aborted";
+    this.retryable = isLost || isTwin || status === 429 || status >= 500;
   }
 }
 
-/** A random id of 122 bits or more, also on pages without https. */
+/** A random id of 122 bits or more, without https too. */
 export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -48,7 +41,7 @@ export class EventParser {
   #isAfterCr = false;
   #event = { data: [] };
 
-  /** The events `{name, data, id?}` that are complete with this piece of text. */
+  /** The events `{name, data, id?}` that this text completes. */
   push(text) {
     if (!text) return [];
     const added = this.#isAfterCr && text[0] === "\n" ? text.slice(1) : text;
@@ -59,52 +52,44 @@ export class EventParser {
   }
 
   #line(line) {
-    if (line) return this.#field(line);
-    const { name = "message", data, id } = this.#event;
-    this.#event = { data: [] };
-    return data.length ? { name, data: data.join("\n"), id } : null;
-  }
-
-  #field(line) {
-    const colon = line.indexOf(":");
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-    if (field === "data") this.#event.data.push(value);
-    if (field === "event") this.#event.name = value || undefined;
-    if (field === "id" && !value.includes("\0")) this.#event.id = value;
-    return null;
+    const event = this.#event;
+    if (!line) {
+      this.#event = { data: [] };
+      return event.data.length && { ...event, data: event.data.join("\n") };
+    }
+    const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
+    if (field === "data") event.data.push(value ?? "");
+    if (field === "event") event.name = value;
+    if (field === "id") event.id = value;
   }
 }
 
 /**
- * A visitor's conversation with one business. Callbacks: `onchange("message" | "conversation")`,
- * another tab wrote or the conversation is another one; `onerror(ChatError)`, `identify` was
- * refused. Every promise that fails does so with a `ChatError`.
+ * A visitor's conversation with a business; nothing is stored or asked for until a method is
+ * called. What fails rejects with a `ChatError`.
  */
 export class Transport {
+  /** Called with "message" or "conversation": another tab wrote, or it is another conversation. */
   onchange = null;
+  /** Called with the `ChatError` of an `identify` that was refused. */
   onerror = null;
   #base;
   #key;
   #language;
   #name;
   #isShared;
-  #store = null;
-  #channel = null;
+  #store;
+  #channel;
   #talk = null;
-  #user = null;
-  #introduced = null;
+  #user;
+  #introduced;
   #life = new AbortController();
 
-  /**
-   * @param {{base: string, key?: string, language?: string, storage?: "local" | "memory"}} options
-   *   `base` is the origin of the server. Nothing is stored, or asked for, until a method is called.
-   */
   constructor({ base, key, language, storage = "local" }) {
-    this.#base = String(base).replace(/\/+$/, "");
+    this.#base = new URL(base).origin;
     this.#key = key;
     this.#language = language;
-    this.#name = `coccinelle:${key || new URL(this.#base).host}`;
+    this.#name = `coccinelle:${key || new URL(base).host}`;
     this.#isShared = storage === "local";
   }
 
@@ -115,36 +100,35 @@ export class Transport {
     return { userId, conversationId };
   }
 
-  /** Makes random ids, or takes those that this browser has, and remembers them. */
+  /** Makes random ids, or takes those that this browser has. */
   begin() {
     if (!this.#talk) {
-      if (this.#isShared) this.#listen();
+      if (this.#isShared) this.#share();
       this.#talk = this.#stored();
       if (!this.#talk) this.#begin({ userId: newId(), resets: 0 });
     }
     return this.conversation;
   }
 
-  /** What the server says of the widget: company, disclosure, greeting, agent, colours. */
+  /** What the widget shows: company, disclosure, greeting… */
   config(signal) {
     const query = new URLSearchParams();
     if (this.#key) query.set("key", this.#key);
     if (this.#language) query.set("lang", this.#language);
-    return this.#json(`/api/widget/config?${query}`, { signal, isSimple: true });
+    return this.#json(`widget/config?${query}`, { signal });
   }
 
-  /** Everything that was said, oldest first; nothing when the server does not know us (yet). */
+  /** All that was said, oldest first; nothing when the server does not know us (yet). */
   async history() {
     const talk = this.#current();
     const items = [];
-    let cursor = "";
+    const query = new URLSearchParams({ user_id: talk.userId, limit: 200 });
     try {
-      while (talk.token && cursor !== null) {
-        const query = new URLSearchParams({ user_id: talk.userId, limit: PAGE_ITEMS });
-        if (cursor) query.set("cursor", cursor);
-        const page = await this.#json(`${conversationPath(talk)}/messages?${query}`, { talk });
+      for (let isMore = Boolean(talk.token); isMore; ) {
+        const page = await this.#json(`${pathOf(talk)}/messages?${query}`, { talk });
         items.push(...page.items);
-        cursor = page.next_cursor === cursor ? null : page.next_cursor;
+        isMore = page.next_cursor && page.next_cursor !== query.get("cursor");
+        query.set("cursor", page.next_cursor);
       }
     } catch (error) {
       if (error.status === 401 || error.status === 404) return [];
@@ -154,17 +138,14 @@ export class Transport {
   }
 
   /**
-   * Says something, once, however often it has to be sent, and yields what happens until `done`.
-   * To try again after a failure, give the same `messageId`.
-   * @returns {AsyncGenerator<object, void>} the TurnEvents of coccinelle.d.ts
+   * Says `text` once, however often it has to be sent, and yields TurnEvents until `done`. To try
+   * again after a failure, give the same `messageId`.
    */
   async *send(text, { messageId = newId(), signal } = {}) {
-    const talk = this.#current();
-    const turn = { talk, text, messageId, signal, seen: new Set(), last: "", isReached: false };
+    const turn = { talk: this.#current(), text, messageId, signal, seen: new Set() };
     const patience = new Patience();
-    let mayRenew = true;
     for (;;) {
-      talk.isSaid = turn.talk.isSaid = true;
+      turn.talk.isSaid = true;
       try {
         for await (const event of this.#attempt(turn)) {
           patience.renew();
@@ -173,77 +154,64 @@ export class Transport {
         }
       } catch (error) {
         this.#check(signal);
-        if (mayRenew && !turn.isReached && isTokenRefused(error)) {
-          mayRenew = false;
-          turn.talk = await this.#renewed(turn);
+        if (error.status === 401 && !turn.isReached && !turn.isRenewed) {
+          await this.#renew(turn, error);
           continue;
         }
         const waitMs = patience.afterFailure(error, turn);
-        yield waitMs === null
-          ? { type: "waiting" }
-          : { type: "waiting", seconds: Math.ceil(waitMs / 1000) };
-        await patience.wait(waitMs, signal, this.#life.signal);
+        yield { type: "waiting", seconds: waitMs && Math.ceil(waitMs / 1000) };
+        await pause(waitMs ?? OFFLINE_MS, [signal, this.#life.signal]);
         this.#check(signal);
       }
     }
   }
 
   /** Asks for a person: `{id, status}`. */
-  handoff({ email, phone, note } = {}) {
+  async handoff({ email, phone, note } = {}) {
     const talk = this.#current();
-    const body = { email, phone, note };
-    return this.#json(`${conversationPath(talk)}/handoff`, { talk, body });
+    return this.#json(`${pathOf(talk)}/handoff`, { talk, body: { email, phone, note } });
   }
 
-  /** Says what an answer was worth: 1 or -1. The last word counts. */
-  feedback(turnId, score, comment) {
-    const path = `/api/turns/${encodeURIComponent(turnId)}/feedback`;
+  /** Says what an answer was worth: 1 or -1; the last word counts. */
+  async feedback(turnId, score, comment) {
+    const path = `turns/${encodeURIComponent(turnId)}/feedback`;
     return this.#json(path, { talk: this.#current(), body: { score, comment } });
   }
 
-  /** Tells who the visitor is, as soon as the server knows the conversation; null: nobody. */
+  /** Tells who the visitor is, `{id, email?, hmac}`, once the server knows the conversation. */
   identify(user) {
     this.#user = user;
     this.#introduced = null;
     if (this.#talk) this.#introduce(this.#current());
   }
 
-  /** Forgets this conversation and begins another one, in every tab. */
+  /** Begins another conversation, in every tab. */
   reset() {
     this.#begin(this.#current());
   }
 
-  /** Stops everything; the transport is of no use any more. */
+  /** Stops everything, for good. */
   close() {
     this.#life.abort();
     this.#channel?.close();
-    globalThis.removeEventListener?.("storage", this.#onStorage);
   }
 
   async *#attempt(turn) {
     const { talk, text, messageId, signal, last } = turn;
-    const body = {
-      user_id: talk.userId,
-      conversation_id: talk.conversationId,
-      message: text,
-      message_id: messageId,
-    };
-    const effort = new Effort(signal, this.#life.signal);
+    const { userId: user_id, conversationId: conversation_id } = talk;
+    const body = { user_id, conversation_id, message: text, message_id: messageId };
+    const effort = new Effort([signal, this.#life.signal]);
     try {
-      const asked = { talk, body, last, accept: "text/event-stream", ms: CHAT_MS };
-      const response = await this.#ask(effort, "/api/chat", asked);
-      const kind = response.headers.get("Content-Type") ?? "";
-      if (!kind.startsWith("text/event-stream")) throw new ChatError("network");
+      const response = await this.#ask(effort, "chat", { talk, body, last, ms: CHAT_MS });
       turn.isReached = true;
       yield* this.#fresh(turn, effort.events(response));
     } finally {
-      // What ends by itself leaves its connection to the next request.
+      // An answer that ends by itself leaves its connection to the next request.
       if (turn.isOver) effort.within(CLOSING_MS);
       else effort.end();
     }
   }
 
-  /** The events that were not seen yet. Events without an id cannot have been. */
   async *#fresh(turn, events) {
     let isFirst = true;
     for await (const event of events) {
@@ -252,23 +220,19 @@ export class Transport {
       isFirst = false;
       const told = turn.seen.has(event.id) ? null : understood(event);
       if (!told) continue;
-      if (event.id && EVENT_ID.test(event.id)) {
-        turn.seen.add(event.id);
-        turn.last = event.id;
-      }
-      turn.isOver = told instanceof ChatError || told.type === "done";
-      if (told instanceof ChatError) throw told;
-      if (told.type === "turn" || told.type === "done") this.#announce(turn.talk);
+      if (PRINTABLE.test(event.id ?? "")) turn.seen.add((turn.last = event.id));
+      turn.isOver = told.type === "done" || told.type === "error";
+      if (told.type === "error") throw told.error;
+      if (told.type === "turn" || turn.isOver) this.#announce(turn.talk);
       yield told;
     }
     throw new ChatError("network");
   }
 
   async #json(path, asked) {
-    const effort = new Effort(asked.signal, this.#life.signal);
+    const effort = new Effort([asked.signal, this.#life.signal]);
     try {
-      const response = await this.#ask(effort, path, asked);
-      return await answered(response.json());
+      return await answered((await this.#ask(effort, path, asked)).json());
     } catch (error) {
       this.#check(asked.signal);
       throw error;
@@ -277,32 +241,32 @@ export class Transport {
     }
   }
 
-  async #ask(effort, path, { talk, body, last, accept, isSimple, ms = GET_MS }) {
-    this.#check();
-    const headers = {};
-    if (accept) headers.Accept = accept;
-    if (this.#language && !isSimple) headers["Accept-Language"] = this.#language;
-    if (this.#key && !isSimple) headers["X-Coccinelle-Key"] = this.#key;
-    if (talk?.token) headers["X-Visitor-Token"] = talk.token;
-    if (last) headers["Last-Event-ID"] = last;
-    if (body) headers["Content-Type"] = "application/json";
+  async #ask(effort, path, { talk, body, last, ms = GET_MS }) {
+    const headers = {
+      Accept: path === "chat" && "text/event-stream",
+      "Content-Type": body && "application/json",
+      // Without a conversation it stays a request that needs no preflight.
+      "Accept-Language": talk && this.#language,
+      "X-Coccinelle-Key": talk && this.#key,
+      "X-Visitor-Token": talk?.token,
+      "Last-Event-ID": last,
+    };
     effort.within(ms);
     const response = await answered(
-      fetch(this.#base + path, {
+      fetch(`${this.#base}/api/${path}`, {
         method: body ? "POST" : "GET",
-        headers,
+        headers: Object.entries(headers).filter(([, value]) => value),
         body: body && JSON.stringify(body),
         signal: effort.signal,
-        mode: "cors",
         credentials: "omit",
         redirect: "error",
-        referrerPolicy: "strict-origin", // No more than Origin tells already.
-        cache: isSimple ? "default" : "no-store",
+        referrerPolicy: "strict-origin", // What Origin tells, and no more.
+        cache: talk ? "no-store" : "default",
       }),
     );
     if (!response.ok) throw await refusal(response);
     const token = response.headers.get("X-Visitor-Token");
-    if (talk && token) this.#keep(talk, token);
+    if (token) this.#keep(talk, token);
     return response;
   }
 
@@ -310,26 +274,28 @@ export class Transport {
     if (signal?.aborted || this.#life.signal.aborted) throw new ChatError("aborted");
   }
 
-  /** The conversation to post to again: with another tab's token, else a new one. */
-  async #renewed({ talk, signal }) {
-    const shown = talk.token;
+  /** The message goes to the same conversation with another tab's token, else to a new one. */
+  async #renew(turn, error) {
+    if (!/^visitor_token/.test(error.code)) throw error;
+    turn.isRenewed = true;
+    const { talk, signal } = turn;
+    const { token } = talk;
     // Another tab may have opened this conversation a moment ago.
-    if (!shown && this.#store) await pause(TWIN_TOKEN_MS, signal, this.#life.signal);
+    if (!token && this.#store) await pause(TWIN_TOKEN_MS, [signal, this.#life.signal]);
     this.#check(signal);
     this.#sync();
-    if (this.#talk === talk && talk.token === shown) {
+    if (this.#talk === talk && talk.token === token) {
       this.#begin(talk);
       this.#call("onchange", "conversation");
     }
-    return this.#talk;
+    turn.talk = this.#talk;
   }
 
   #introduce(talk) {
     if (!this.#user || !talk.token || this.#introduced === talk.conversationId) return;
     this.#introduced = talk.conversationId;
     const { id, email, hmac } = this.#user;
-    const path = `${conversationPath(talk)}/identity`;
-    this.#json(path, { talk, body: { id, email, hmac } }).catch((error) => {
+    this.#json(`${pathOf(talk)}/identity`, { talk, body: { id, email, hmac } }).catch((error) => {
       if (error.retryable) this.#introduced = null;
       if (error.code !== "aborted") this.#call("onerror", error);
     });
@@ -343,25 +309,21 @@ export class Transport {
     }
   }
 
-  #listen() {
+  #share() {
     try {
-      this.#store = globalThis.localStorage ?? null;
+      this.#store = globalThis.localStorage;
     } catch {
-      return; // Blocked: this page remembers alone.
+      // Blocked.
     }
-    if (!this.#store) return;
-    globalThis.addEventListener?.("storage", this.#onStorage);
-    if (!globalThis.BroadcastChannel) return;
+    if (!this.#store || !globalThis.BroadcastChannel) return;
+    const until = { signal: this.#life.signal };
+    globalThis.addEventListener?.("storage", () => this.#sync(), until);
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => {
       this.#sync();
-      if (data === this.#talk?.conversationId) this.#call("onchange", "message");
+      if (data === this.#talk.conversationId) this.#call("onchange", "message");
     };
   }
-
-  #onStorage = ({ key }) => {
-    if (key === this.#name) this.#sync();
-  };
 
   #announce(talk) {
     if (!this.#life.signal.aborted) this.#channel?.postMessage(talk.conversationId);
@@ -373,17 +335,21 @@ export class Transport {
     return this.#talk;
   }
 
-  /** Agrees with the other tabs: a reset wins, then a conversation in which something was said. */
+  /** Agrees with other tabs: a reset wins, then a conversation in which something was said. */
   #sync() {
     const mine = this.#talk;
     const found = this.#stored();
-    if (!found || !mine) return;
+    if (!found) return;
+    const ahead = found.resets - mine.resets;
     if (found.conversationId === mine.conversationId) {
       mine.token = found.token ?? mine.token;
-    } else if (found.resets > mine.resets || (found.resets === mine.resets && !isSaid(mine))) {
+    } else if (ahead > 0 || (ahead === 0 && !mine.isSaid && !mine.token)) {
       this.#talk = found;
       this.#call("onchange", "conversation");
-    } else if (found.resets < mine.resets || (!found.token && isFirst(mine, found))) {
+    } else if (
+      ahead < 0 ||
+      (!found.token && (mine.token || mine.conversationId < found.conversationId))
+    ) {
       this.#write();
     }
   }
@@ -396,16 +362,18 @@ export class Transport {
   #keep(talk, token) {
     this.#sync();
     talk.token = token;
-    if (talk === this.#talk && TOKEN.test(token)) this.#write();
+    if (talk === this.#talk) this.#write();
     this.#introduce(talk);
   }
 
   #stored() {
     try {
-      const { userId, conversationId, token, resets } = JSON.parse(this.#store.getItem(this.#name));
-      if (!isLike(ID, userId) || !isLike(ID, conversationId)) return null;
-      const known = isLike(TOKEN, token) ? token : undefined;
-      return { userId, conversationId, token: known, resets: resets | 0 };
+      const talk = JSON.parse(this.#store.getItem(this.#name));
+      const { userId, conversationId, token, resets } = talk;
+      const isWhole = [userId, conversationId, token ?? "-"].every(
+        (value) => typeof value === "string" && PRINTABLE.test(value),
+      );
+      return isWhole ? { userId, conversationId, token, resets: resets | 0 } : null;
     } catch {
       return null;
     }
@@ -413,30 +381,26 @@ export class Transport {
 
   #write() {
     try {
-      const { userId, conversationId, token, resets } = this.#talk;
-      const value = JSON.stringify({ userId, conversationId, token, resets });
-      this.#store?.setItem(this.#name, value);
+      this.#store?.setItem(this.#name, JSON.stringify({ ...this.#talk, isSaid: undefined }));
     } catch {
-      this.#store = null; // Full: what is stored would contradict us from now on.
+      this.#store = null; // Full: what it holds would contradict us from now on.
     }
   }
 }
 
-/** One request, and what may end it early. */
+/** One request, or one pause, and what ends it early. */
 class Effort {
   #stop = new AbortController();
   #timer;
-  #signals;
+  signal = this.#stop.signal;
 
-  constructor(...signals) {
-    this.#signals = signals.filter(Boolean);
-    for (const signal of this.#signals) signal.addEventListener("abort", this.end);
-    globalThis.addEventListener?.("offline", this.end);
-    if (this.#signals.some((signal) => signal.aborted)) this.end();
-  }
-
-  get signal() {
-    return this.#stop.signal;
+  constructor(signals, event = "offline") {
+    const until = { signal: this.signal };
+    globalThis.addEventListener?.(event, this.end, until);
+    for (const signal of signals) {
+      if (signal?.aborted) this.end();
+      signal?.addEventListener("abort", this.end, until);
+    }
   }
 
   within(ms) {
@@ -445,6 +409,8 @@ class Effort {
   }
 
   async *events(response) {
+    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+    if (!isStream) throw new ChatError("network");
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     const parser = new EventParser();
@@ -458,13 +424,11 @@ class Effort {
 
   end = () => {
     clearTimeout(this.#timer);
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.end);
-    globalThis.removeEventListener?.("offline", this.end);
     this.#stop.abort();
   };
 }
 
-/** How long a broken stream is worth waiting for. Time spent offline does not count. */
+/** How long a broken answer is worth waiting for; while offline, for ever. */
 class Patience {
   #since = null;
   #failures = 0;
@@ -475,80 +439,56 @@ class Patience {
     this.#failures = 0;
   }
 
-  /** Milliseconds until the next attempt; null: until the network is back. Or throws `error`. */
+  /** Milliseconds until the next attempt; null: until the network is back. May throw `error`. */
   afterFailure(error, { isReached, isOver }) {
-    const isWorthIt = error.status === 0 || (isReached && error.retryable);
-    if (isOver || !isWorthIt) throw error;
-    if (isOffline()) return null;
-    this.#since ??= performance.now();
+    const mayPass = error.status === 0 || (isReached && error.retryable);
+    if (isOver || !mayPass || this.#reconnects++ > MOST_RECONNECTS) throw error;
+    if (globalThis.navigator?.onLine === false) {
+      this.renew();
+      return null;
+    }
+    const nowMs = performance.now();
+    this.#since ??= nowMs;
     const longestMs = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** ++this.#failures);
     const jitterMs = SHORTEST_MS + Math.random() * (longestMs - SHORTEST_MS);
     const waitMs = Math.max(jitterMs, (error.retryAfterSeconds ?? 0) * 1000);
-    const endMs = this.#since + (isReached ? RECONNECTING_MS : UNREACHED_MS);
-    const isTooLate = performance.now() + waitMs > endMs;
-    if (isTooLate || ++this.#reconnects > MOST_RECONNECTS) throw error;
+    if (nowMs + waitMs > this.#since + (isReached ? RECONNECTING_MS : UNREACHED_MS)) throw error;
     return waitMs;
   }
-
-  async wait(ms, ...signals) {
-    const startedAt = performance.now();
-    await pause(ms ?? OFFLINE_TRY_MS, ...signals);
-    if (ms === null && this.#since !== null) this.#since += performance.now() - startedAt;
-  }
 }
 
-function isLike(pattern, value) {
-  return typeof value === "string" && pattern.test(value);
-}
-
-function isOffline() {
-  return globalThis.navigator?.onLine === false;
-}
-
-/** Resolves after `ms`, when the network is back, or when a signal says to stop. */
-function pause(ms, ...signals) {
+function pause(ms, signals) {
   return new Promise((resolve) => {
-    const targets = signals.filter(Boolean);
-    const end = () => {
-      clearTimeout(timer);
-      globalThis.removeEventListener?.("online", end);
-      for (const target of targets) target.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    globalThis.addEventListener?.("online", end);
-    for (const target of targets) target.addEventListener("abort", end);
-    if (targets.some((target) => target.aborted)) end();
+    const effort = new Effort(signals, "online");
+    if (effort.signal.aborted) return resolve();
+    effort.signal.addEventListener("abort", resolve);
+    effort.within(ms);
   });
 }
 
-/** What the network gives; that it gives nothing is a ChatError like any other. */
-async function answered(promise) {
-  try {
-    return await promise;
-  } catch {
+function answered(promise) {
+  return promise.catch(() => {
     throw new ChatError("network");
-  }
+  });
 }
 
 async function refusal(response) {
-  const problem = (await response.json().catch(() => null)) ?? {};
-  const status = response.status;
-  const requestId = problem.request_id ?? response.headers.get("X-Request-Id") ?? undefined;
-  const retryAfterSeconds = secondsUntil(response.headers.get("Retry-After"));
-  const told = { status, detail: problem.detail, retryAfterSeconds, requestId };
-  return new ChatError(problem.code ?? `http_${status}`, told);
+  const { status, headers } = response;
+  const problem = Object(await response.json().catch(() => null));
+  const { code = `http_${status}`, detail, request_id } = problem;
+  const requestId = request_id ?? headers.get("X-Request-Id") ?? undefined;
+  const retryAfterSeconds = secondsUntil(headers.get("Retry-After"));
+  return new ChatError(code, { status, detail, retryAfterSeconds, requestId });
 }
 
 /** A Retry-After header in either form, RFC 9110 section 10.2.3. */
 function secondsUntil(value) {
-  if (!value) return undefined;
-  if (/^\d+$/.test(value)) return Number(value);
+  if (!value || /^\d+$/.test(value)) return value ? Number(value) : undefined;
   const seconds = Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+  return seconds >= 0 ? seconds : seconds < 0 ? 0 : undefined;
 }
 
-/** An event as the reader of an answer sees it; null when it means nothing to us. */
+/** An event as the reader of an answer sees it; null when it says nothing to us. */
 function understood({ name: type, data }) {
   let value;
   try {
@@ -556,41 +496,16 @@ function understood({ name: type, data }) {
   } catch {
     return null;
   }
-  const { turn_id: turnId, agent, name, confidence, text, state, reason } = value;
-  switch (type) {
-    case "turn":
-      return { type, turnId };
-    case "agent":
-      return { type, agent, name, confidence };
-    case "delta":
-      return typeof text === "string" ? { type, text } : null;
-    case "reset":
-      return { type };
-    case "tool":
-      return { type, name, state };
-    case "handoff":
-      return { type, reason };
-    case "done":
-      return typeof value.message === "string" ? { type, answer: value } : null;
-    case "error":
-      return new ChatError(value.code ?? "network", { ...value, requestId: value.request_id });
-    default:
-      return null;
+  if (type === "turn") return { type, turnId: value.turn_id };
+  if (type === "error") {
+    const told = { ...value, requestId: value.request_id };
+    return { type, error: new ChatError(value.code ?? "network", told) };
   }
+  if (type === "done") return typeof value.message === "string" ? { type, answer: value } : null;
+  if (type === "delta" && typeof value.text !== "string") return null;
+  return EVENTS.includes(type) ? { ...value, type } : null;
 }
 
-function conversationPath({ conversationId }) {
-  return `/api/conversations/${encodeURIComponent(conversationId)}`;
-}
-
-function isTokenRefused({ status, code }) {
-  return status === 401 && /^visitor_token_/.test(code);
-}
-
-function isSaid({ isSaid, token }) {
-  return Boolean(isSaid || token);
-}
-
-function isFirst(mine, found) {
-  return Boolean(mine.token) || mine.conversationId < found.conversationId;
+function pathOf({ conversationId }) {
+  return `conversations/${encodeURIComponent(conversationId)}`;
 }
