@@ -1,4 +1,4 @@
-/* Coccinelle: the launcher. What it does and promises: docs/reference/widget-api.md */
+/* Coccinelle's launcher: docs/reference/widget-api.md */
 (() => {
   "use strict";
 
@@ -8,10 +8,17 @@
   const VERSION = "0.1.0";
   const MODULES = [
     "./widget/panel.js",
-    "./widget/transport.js",
-    "./widget/texts.js",
+    "./widget/announcer.js",
+    "./widget/bubbles.js",
+    "./widget/composer.js",
+    "./widget/elements.js",
+    "./widget/exchange.js",
+    "./widget/handoff.js",
     "./widget/markdown.js",
     "./widget/style.js",
+    "./widget/texts.js",
+    "./widget/transcript.js",
+    "./widget/transport.js",
   ];
   const ATTRIBUTES = ["key", "lang", "color", "position", "open", "user"];
   const TEXTS = {
@@ -34,43 +41,40 @@
     "1 0-2.8zm4.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8z";
   const CHEVRON = "M5.3 8.3a1 1 0 0 1 1.4 0l5.3 5.3 5.3-5.3a1 1 0 1 1 1.4 1.4l-6 6a1 1 0 0 1-1.4 " +
     "0l-6-6a1 1 0 0 1 0-1.4z";
+  const SIDE = /^(left|right)$/;
+  const GAP = "max(20px, env(safe-area-inset-right))";
   const LOOK = `
-    button, p {
+    #launcher, #note {
       position: fixed;
-      inset-inline-end: max(20px, env(safe-area-inset-right));
+      inset-inline-end: ${GAP};
       box-sizing: border-box;
       border: 2px solid transparent;
     }
-    button {
+    #launcher {
       inset-block-end: max(20px, env(safe-area-inset-bottom));
       inline-size: 60px;
       block-size: 60px;
       padding: 0;
       border-radius: 50%;
-      background-origin: border-box;
       cursor: pointer;
       touch-action: manipulation;
       -webkit-tap-highlight-color: transparent;
       box-shadow: 0 0 0 1px #ffffff40, 0 2px 4px #0003, 0 8px 24px #0004;
     }
-    button:hover { box-shadow: 0 0 0 1px #ffffff40, 0 3px 6px #0003, 0 12px 32px #0005; }
-    button:focus-visible {
-      outline: 3px solid #fff;
-      outline-offset: 0;
-      box-shadow: 0 0 0 6px #1b1b1f;
-    }
-    svg { position: absolute; inset: 12px; fill: currentColor; fill-rule: evenodd; }
-    path + path, [aria-expanded=true] path { opacity: 0; }
-    [aria-expanded=true] path + path { opacity: 1; }
-    path { transform-origin: center; }
-    [aria-busy=true]::after {
+    #launcher:hover { box-shadow: 0 0 0 1px #ffffff40, 0 3px 6px #0003, 0 12px 32px #0005; }
+    #launcher:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #1b1b1f; }
+    #launcher svg { position: absolute; inset: 10px; fill: currentColor; fill-rule: evenodd; }
+    #launcher path { transform-origin: center; }
+    #launcher path + path, #launcher[aria-expanded=true] path { opacity: 0; }
+    #launcher[aria-expanded=true] path + path { opacity: 1; }
+    #launcher[aria-busy=true]::after {
       content: "";
       position: absolute;
-      inset: 2px;
+      inset: 1px;
       border: 3px dotted;
       border-radius: 50%;
     }
-    p {
+    #note {
       inset-block-end: calc(max(20px, env(safe-area-inset-bottom)) + 76px);
       max-inline-size: min(280px, 100vw - 40px);
       margin: 0;
@@ -80,19 +84,18 @@
       color: #1b1b1f;
       font: 15px/1.45 system-ui, sans-serif;
       unicode-bidi: plaintext;
-      overflow-wrap: anywhere;
       box-shadow: 0 0 0 1px #0001, 0 8px 32px #0004;
     }
-    p:empty { padding: 0; border: 0; box-shadow: none; }
+    #note:empty { padding: 0; border: 0; box-shadow: none; }
     @media (prefers-reduced-motion: no-preference) {
-      button, path { transition: transform .35s cubic-bezier(.3, 1.8, .5, 1), box-shadow .2s; }
-      path { transition-property: transform, opacity; }
-      button:hover { transform: scale(1.07); }
-      button:active { transform: scale(.94); transition-duration: .1s; }
-      path + path { transform: rotate(-90deg); }
-      [aria-expanded=true] path { transform: rotate(90deg); }
-      [aria-expanded=true] path + path { transform: none; }
-      [aria-busy=true]::after {
+      #launcher, #launcher path { transition: .35s cubic-bezier(.3, 1.8, .5, 1); }
+      #launcher { transition-property: transform, box-shadow; }
+      #launcher:hover { transform: scale(1.07); }
+      #launcher:active { transform: scale(.94); transition-duration: .1s; }
+      #launcher path + path { transform: rotate(-90deg); }
+      #launcher[aria-expanded=true] path { transform: rotate(90deg); }
+      #launcher[aria-expanded=true] path + path { transform: none; }
+      #launcher[aria-busy=true]::after {
         border-style: solid;
         border-block-end-color: transparent;
         animation: turn .9s linear infinite;
@@ -108,22 +111,21 @@
       z-index: 2147483647 !important;
     }
     :host([hidden]) { display: none !important; }
-    @media (max-width: 767.98px) { button[aria-expanded=true] { display: none; } }`;
+    @media (max-width: 767.98px) { #launcher[aria-expanded=true] { display: none; } }`;
   const INLINE = `
     :host { display: block; position: relative; block-size: 600px; }
-    :host([hidden]), button[aria-expanded=true] { display: none; }
-    button, p { position: absolute; inset: 0; margin: auto; }
-    p { inset-block-start: 150px; block-size: fit-content; inline-size: fit-content; }`;
+    :host([hidden]), #launcher[aria-expanded=true] { display: none; }
+    #launcher, #note { position: absolute; inset: 0; margin: auto; }
+    #note { inset-block-start: 150px; block-size: fit-content; inline-size: fit-content; }`;
 
   const base = new URL(".", script.src).href.slice(0, -1);
   const live = new Set();
   let modules;
 
-  /* The element whose API `window.Coccinelle` is: the launcher, else the first inline chat. */
   const launcher = () => [...live].find((element) => !element.isInline);
   const current = () => launcher() ?? [...live][0];
 
-  /* A module that failed to load once fails in this document for ever, so all are fetched first. */
+  /* A module whose import failed fails for ever in Chromium: so all are fetched before. */
   const panelModule = () => {
     const urls = MODULES.map((name) => new URL(name, script.src));
     modules ??= Promise.all(urls.map(fetched)).then(() => import(urls[0]));
@@ -137,9 +139,9 @@
     return response.arrayBuffer();
   };
 
-  const hexColor = (value) => (/^#([\da-f]{3}){1,2}$/i.test(value ?? "") ? value : null);
+  const hexColor = (value) => (/^#([\da-f]{3}){1,2}$/i.test(value) ? value : undefined);
 
-  /* White where it reaches 4.5:1, else black, which then reaches 4.6:1 (WCAG 2.2, 1.4.3). */
+  /* 4.5:1 or better on any colour (WCAG 2.2, 1.4.3). */
   const inkOn = (hex) => {
     const digits = hex.length < 5 ? hex.replace(/\w/g, "$&$&") : hex;
     const [red, green, blue] = [1, 3, 5].map((at) => {
@@ -176,7 +178,7 @@
       if (value === undefined) return sessionStorage.getItem(OPEN);
       if (value) sessionStorage.setItem(OPEN, value);
       else sessionStorage.removeItem(OPEN);
-    } catch { /* Storage is blocked: nothing is remembered. */ }
+    } catch { /* Blocked. */ }
   };
 
   const putBack = (element) => {
@@ -188,7 +190,6 @@
   class Chat extends HTMLElement {
     static observedAttributes = ["color", "lang", "position", "user"];
 
-    /* Draw a launcher as `data` says, unless the page has one or an inline chat. */
     static place(data) {
       if (current()) return;
       const element = document.createElement("coccinelle-widget");
@@ -220,6 +221,8 @@
         this.#paint,
       ];
       this.#button.type = "button";
+      this.#button.id = "launcher";
+      this.#note.id = "note";
       this.#button.append(icon(BUBBLE, CHEVRON));
       this.#button.addEventListener("pointerdown", () => panelModule().catch(() => {}));
       this.#button.addEventListener("click", () => this.toggle());
@@ -295,8 +298,8 @@
     reset() {
       if (this.#panel) return this.#panel.reset();
       try {
-        localStorage.removeItem(`coccinelle:${this.#key ?? new URL(base).host}`);
-      } catch { /* Storage is blocked: nothing is kept. */ }
+        localStorage.removeItem(`coccinelle:${this.#key || new URL(base).host}`);
+      } catch { /* Blocked. */ }
     }
 
     remove() {
@@ -305,7 +308,15 @@
     }
 
     get #key() {
-      return this.getAttribute("key") ?? undefined;
+      return this.getAttribute("key") || undefined;
+    }
+
+    get #color() {
+      return hexColor(this.getAttribute("color"));
+    }
+
+    get #side() {
+      return SIDE.exec(this.getAttribute("position"))?.[0];
     }
 
     get #language() {
@@ -319,16 +330,16 @@
 
     #draw() {
       const { label } = TEXTS[this.#language];
-      const color = hexColor(this.getAttribute("color")) ?? hexColor(this.#config.color) ?? LADYBIRD;
-      const side = this.getAttribute("position") || this.#config.position;
+      const color = this.#color ?? hexColor(this.#config.color) ?? LADYBIRD;
+      const side = this.#side ?? this.#config.position;
       this.#button.lang = this.#note.lang = this.#language;
       this.#button.title = label;
       this.#button.setAttribute("aria-label", label);
       this.#button.setAttribute("aria-haspopup", "dialog");
       this.#paint.replaceSync(
-        `button { background: ${color}; color: ${inkOn(color)}; }` +
-          (/^(left|right)$/.test(side) && !this.isInline
-            ? `button, p { inset-inline: auto; ${side}: max(20px, env(safe-area-inset-${side})); }`
+        `#launcher { background: ${color}; color: ${inkOn(color)}; }` +
+          (SIDE.test(side) && !this.isInline
+            ? `#launcher, #note { inset-inline: auto; ${side}: ${GAP.replace("right", side)}; }`
             : ""),
       );
       this.#state();
@@ -389,8 +400,8 @@
         base,
         key: this.#key,
         language: this.#language,
-        color: hexColor(this.getAttribute("color")) ?? undefined,
-        position: this.getAttribute("position") ?? undefined,
+        color: this.#color,
+        position: this.#side,
         inline: this.isInline,
         user: this.#user,
         config,
@@ -456,7 +467,7 @@
       this.dispatchEvent(new CustomEvent(`coccinelle:${name}`, options));
     }
 
-    /* Removed alone was meant; with the rest of the body, it comes back. */
+    /* Removed alone was meant; with others, it comes back. */
     #judge(records) {
       if (this.isConnected || this.parentNode || !live.has(this)) return;
       const gone = records.flatMap(({ removedNodes }) => [...removedNodes]);
@@ -476,20 +487,15 @@
     }
   }
 
+  const METHODS = ["open", "close", "toggle", "send", "identify", "reset", "remove"];
   const api = {
     version: VERSION,
-    open: () => current()?.open(),
-    close: () => current()?.close(),
-    toggle: () => current()?.toggle(),
-    send: (text) => current()?.send(text),
-    identify: (user) => current()?.identify(user),
-    reset: () => current()?.reset(),
-    remove: () => current()?.remove(),
     on: (name, fn) => {
       if (name === "ready" && current()) queueMicrotask(fn);
       return listen(window, name, fn);
     },
   };
+  for (const name of METHODS) api[name] = (told) => current()?.[name](told);
 
   const start = () => {
     const known = customElements.get("coccinelle-widget");
