@@ -13,6 +13,7 @@ from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
+from coccinelle.demo import page as demo_page
 from coccinelle.foundation import problems, web
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.health import routes as health_routes
@@ -64,6 +65,7 @@ def _include_routes(app: FastAPI, house: House, health: Health) -> None:
         knowledge_api.routes(house, lambda request: callers.of(request, scope="knowledge"))
     )
     app.include_router(widget_assets.routes(widget_assets.read_assets()))
+    app.include_router(demo_page.routes(db))
     app.include_router(health_routes(health, settings))
 
 
