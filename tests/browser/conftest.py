@@ -27,12 +27,16 @@ Visiting = Callable[..., Awaitable[BrowserContext]]
 
 @dataclass(frozen=True)
 class House:
-    """A real Coccinelle for two businesses; their public keys allow the site's pages."""
+    """A real Coccinelle for two businesses; their keys and host names allow the site's pages."""
 
     url: str
     running: Running
     rivoli: Business
     nordlys: Business
+
+    def url_of(self, business: Business) -> str:
+        """Its address under the business's own host name."""
+        return self.url.replace("127.0.0.1", business.host)
 
 
 @pytest.fixture(scope="session")
@@ -158,8 +162,9 @@ async def house(
 
 
 async def _with_site(running: Running, business: Business, site: Site) -> Business:
-    """The business with a public key that the site's pages may use."""
+    """The business with a public key, and a host name, that the site's pages may use."""
     origins = [site.url, site.plain_url]
     async with running.db.tenant(business.id) as tx:
+        await tenants.bind_host(tx, host=business.host, origins=origins)
         public = await tenants.create_public_key(tx, name="site", origins=origins)
     return dataclasses.replace(business, public_key=public.secret)

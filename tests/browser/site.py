@@ -55,7 +55,8 @@ class Site:
         path = Request(scope).url.path
         if path != "/favicon.ico":
             self.hits.append(path)
-        page = self._pages.get(path) or Response(status_code=404)
+        missing = Response(status_code=204 if path == "/favicon.ico" else 404)
+        page = self._pages.get(path) or missing
         await page(scope, receive, send)
 
 
