@@ -89,7 +89,7 @@
     #note:empty { padding: 0; border: 0; box-shadow: none; }
     @media (prefers-reduced-motion: no-preference) {
       #launcher, #launcher path { transition: .35s cubic-bezier(.3, 1.8, .5, 1); }
-      #launcher { transition-property: transform, box-shadow; }
+      #launcher, #launcher path { transition-property: transform, opacity, box-shadow; }
       #launcher:hover { transform: scale(1.07); }
       #launcher:active { transform: scale(.94); transition-duration: .1s; }
       #launcher path + path { transform: rotate(-90deg); }
@@ -101,8 +101,7 @@
         animation: turn .9s linear infinite;
       }
     }
-    @keyframes turn { to { transform: rotate(1turn); } }
-    @media print { :host { display: none !important; } }`;
+    @keyframes turn { to { transform: rotate(1turn); } }`;
   const FLOATING = `
     :host {
       all: initial !important;
@@ -111,6 +110,7 @@
       z-index: 2147483647 !important;
     }
     :host([hidden]) { display: none !important; }
+    @media print { :host { display: none !important; } }
     @media (max-width: 767.98px) { #launcher[aria-expanded=true] { display: none; } }`;
   const INLINE = `
     :host { display: block; position: relative; block-size: 600px; }
