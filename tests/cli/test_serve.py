@@ -148,14 +148,21 @@ def test_what_was_printed_can_be_typed_and_a_signal_stops_all_of_it(
     assert "turn_recorded" in err
     logged = err + (EmbeddedPostgres(cli.data / "postgres").location / "postgres.log").read_text()
     assert [said for said in ("canari", "06 12 34") if said in logged] == []
-    assert f"http://localhost:{served.port}/health" in err
     assert not postgres_answers(cli.data)
     typed = [shlex.split(line) for line in err.splitlines() if line.startswith("    ")]
+    opened = [httpx2.URL(words[0]) for words in typed if words[0].startswith("http")]
+    assert [(url.host, url.path) for url in opened] == [
+        ("localhost", "/demo"),
+        ("garage.localhost", "/demo"),
+        ("localhost", "/health"),
+    ]
+    assert {url.port for url in opened} == {served.port}
     curls = [words for words in typed if words[0] == "curl"]
     assert len(curls) == 4
     chats = [words for words in typed if words[1:2] == ["chat"]]
     with cli.serving() as again:
         again.until("/ready")
+        assert [again.get(url.path, Host=url.host).status_code for url in opened] == [200] * 3
         for words in curls:
             headers = dict(words[n + 1].split(": ", 1) for n, w in enumerate(words) if w == "-H")
             body = json.loads(words[words.index("-d") + 1])

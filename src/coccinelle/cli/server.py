@@ -25,6 +25,7 @@ from coccinelle.cli.serve import command_line
 from coccinelle.cli.words import explained, note, say
 from coccinelle.cli.working import work_on
 from coccinelle.demo import content, loader
+from coccinelle.demo import page as demo_page
 from coccinelle.foundation import jobs
 from coccinelle.foundation.errors import CoccinelleError
 from coccinelle.foundation.health import Check, Health
@@ -220,11 +221,21 @@ async def _announce(house: House, listener: socket.socket) -> None:
             f"Coccinelle {coccinelle.__version__} répond sur {url} (Ctrl-C pour arrêter).",
             f"Coccinelle {coccinelle.__version__} answers on {url} (Ctrl-C to stop).",
         ),
-        f"  {say('À ouvrir', 'To open')} : {url}/health",
+        f"  {say('À ouvrir', 'To open')} :",
+        *(f"    {line}" for line in _to_open(url, there)),
         f"  {say('À taper', 'To type')} :",
+        *(f"    {line}" for line in _to_type(url, there)),
     ]
-    lines += [f"    {line}" for line in _to_type(url, there)]
     note("\n".join(lines))
+
+
+def _to_open(url: str, there: set[str]) -> Iterator[str]:
+    """Addresses; the demo's pages where their host names lead to us."""
+    if "://localhost" in url:
+        for tenant in content.tenants():
+            if tenant.slug in there:
+                yield url.replace("localhost", tenant.hosts[0]) + demo_page.PATH
+    yield f"{url}/health"
 
 
 def _to_type(url: str, there: set[str]) -> Iterator[str]:
