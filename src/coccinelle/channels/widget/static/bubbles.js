@@ -1,0 +1,426 @@
+import { button, element, icon, initial } from "./elements.js";
+import { address, link, Markdown } from "./markdown.js";
+
+const NEAR_END_PX = 48;
+const TOLD_MS = 4000;
+
+/**
+ * What was said, oldest first, in a box that scrolls. It follows what is added for as long as the
+ * reader is at its end; else it says that there is something new.
+ *
+ * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), and what answers
+ * offer: `onfeedback(turnId, score)` -> promise.
+ */
+export class Bubbles {
+  #options;
+  #list = element("ol", { class: "bubbles", role: "list" });
+  #pill;
+  #scroller;
+  #isFollowing = true;
+  #lastDay = "";
+  #before = null;
+  #bubbles = [];
+  #size;
+
+  constructor(options) {
+    const { t } = (this.#options = options);
+    this.#pill = button({ class: "pill", hidden: true, onclick: () => this.toEnd() }, "below",
+      t.newMessage);
+    this.#scroller = element(
+      "div",
+      { class: "log", tabindex: "0", role: "region", "aria-label": t.messages,
+        onscroll: () => this.#scrolled() },
+      this.#list,
+    );
+    this.box = element("div", { class: "talk" }, this.#scroller, this.#pill);
+    this.#size = new ResizeObserver(() => this.follow());
+    this.#size.observe(this.#scroller);
+  }
+
+  /** Where what comes before the first message goes. */
+  get top() {
+    return this.#scroller;
+  }
+
+  /** Every bubble, oldest first: `{author, at, text, sources}`. */
+  get entries() {
+    return this.#bubbles.filter(({ item, text }) => item.isConnected && text)
+      .sort((one, other) => one.at - other.at);
+  }
+
+  /** The agent's first words, after the disclosure. */
+  greet(name, text, disclosure) {
+    const bubble = new AnswerBubble(this.#options, name, new Date(), () => {});
+    const box = element("ol", { class: "bubbles", role: "list" }, bubble.item);
+    bubble.show(text);
+    disclosure.after(box);
+  }
+
+  /** Does something whose bubbles go before those that there are. */
+  before(fn) {
+    const first = this.#list.firstChild;
+    const day = this.#lastDay;
+    this.#before = first;
+    this.#lastDay = "";
+    fn();
+    this.#before = null;
+    if (first?.dataset.day === this.#lastDay) first.remove();
+    this.#lastDay = day || this.#lastDay;
+  }
+
+  /** What the visitor said. */
+  customer(text, at = new Date()) {
+    this.#day(at);
+    const bubble = new CustomerBubble(this.#options, text, at);
+    this.#add(bubble.item, bubble);
+    return bubble;
+  }
+
+  /** What an agent answers: it begins empty, and is being written. */
+  answer(name, at = new Date()) {
+    this.#day(at);
+    const bubble = new AnswerBubble(this.#options, name, at, () => this.follow());
+    this.#add(bubble.item, bubble);
+    return bubble;
+  }
+
+  /** What a person of the business said. */
+  person(name, text, at = new Date()) {
+    this.#day(at);
+    const bubble = new AnswerBubble(this.#options, name, at, () => this.follow(), true);
+    this.#add(bubble.item, bubble);
+    bubble.show(text);
+    return bubble;
+  }
+
+  /** What the panel itself has to say. */
+  note(text, drawing = "info", ...more) {
+    const item = element("li", { class: "note" }, icon(drawing), element("p", {}, text), ...more);
+    this.#add(item);
+    return item;
+  }
+
+  clear() {
+    this.#list.replaceChildren();
+    this.#bubbles = [];
+    this.#lastDay = "";
+    this.#isFollowing = true;
+  }
+
+  /** Stays at the end, if the reader is there. */
+  follow() {
+    if (this.#isFollowing) this.toEnd();
+    else this.#pill.hidden = this.#isAtEnd();
+  }
+
+  toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#isFollowing = true;
+    this.#pill.hidden = true;
+  }
+
+  destroy() {
+    this.#size.disconnect();
+  }
+
+  #add(item, bubble) {
+    this.#list.insertBefore(item, this.#before);
+    if (bubble) this.#bubbles.push(bubble);
+    this.follow();
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  }
+
+  #scrolled() {
+    this.#isFollowing = this.#isAtEnd();
+    if (this.#isFollowing) this.#pill.hidden = true;
+  }
+
+  #day(at) {
+    const { language, t } = this.#options;
+    const key = at.toDateString();
+    if (key === this.#lastDay) return;
+    this.#lastDay = key;
+    const name = dayName(at, language, t);
+    this.#add(element("li", { class: "day", "data-day": key }, element("span", {}, name)));
+  }
+}
+
+/** What the visitor said, and whether it went out. */
+class CustomerBubble {
+  sources = [];
+  #state = element("span", { class: "state", hidden: true });
+
+  constructor({ language, t }, text, at) {
+    this.text = text;
+    this.at = at;
+    this.item = element(
+      "li",
+      { class: "turn mine", title: time(at, language) },
+      element("span", { class: "unseen" }, t.says(t.you)),
+      element("p", { class: "bubble", dir: "auto" }, text),
+      element("span", { class: "under" }, this.#state, clock(at, language)),
+    );
+    this.author = t.you;
+  }
+
+  /** Says something about it: that it waits; nothing once it went out. */
+  say(text) {
+    this.#state.textContent = text;
+    this.#state.hidden = !text;
+    this.item.classList.toggle("waiting", Boolean(text));
+  }
+}
+
+/** An answer: while it is written, when it is whole, or when it could not be had. */
+class AnswerBubble {
+  #options;
+  #onchange;
+  #name = element("span", { class: "name" });
+  #disc = element("span", { class: "disc small", "aria-hidden": "true" });
+  #words = element("div", { class: "words", dir: "auto" });
+  #typing = element("div", { class: "typing" });
+  #below = element("div", { class: "below" });
+  #markdown;
+  #text = "";
+  #frame = 0;
+  #sources;
+  #told = element("span", { class: "told" });
+  #tellTimer;
+  #timer;
+
+  constructor(options, name, at, onchange, isPerson = false) {
+    const { language, t } = (this.#options = options);
+    this.#onchange = onchange;
+    this.at = at;
+    this.#markdown = new Markdown(this.#words, {
+      hosts: options.hosts(),
+      markName: t.source,
+      onmark: (number) => this.#toSource(number),
+    });
+    const who = element("div", { class: "who" }, this.#disc, this.#name);
+    if (isPerson) who.append(element("span", { class: "badge" }, icon("person"), t.isPerson));
+    const bubble = element("div", { class: "bubble" }, this.#words, this.#typing);
+    const attributes = { class: `turn ${isPerson ? "person" : "agent"}`, title: time(at, language) };
+    this.item = element("li", attributes, who, bubble, this.#below);
+    this.by(name);
+  }
+
+  get text() {
+    return this.#text;
+  }
+
+  get sources() {
+    return this.#sources ?? [];
+  }
+
+  /** Says who answers. */
+  by(name) {
+    this.author = name;
+    this.#name.textContent = name;
+    this.#disc.textContent = initial(name);
+  }
+
+  /** Says that the answer is being made. */
+  wait(text) {
+    const dots = element("span", { class: "dots", "aria-hidden": "true" });
+    dots.append(...[1, 2, 3].map(() => element("i")));
+    this.#typing.replaceChildren(dots, element("span", {}, text));
+    this.#below.replaceChildren();
+    this.#onchange();
+  }
+
+  /** Adds to the answer; it is painted at once, then once a frame. */
+  write(text) {
+    this.#text += text;
+    if (!this.#frame) this.#paint();
+  }
+
+  /** Forgets what was written. */
+  reset() {
+    this.#text = "";
+    this.#markdown.write("");
+  }
+
+  /** Shows a whole text, with nothing to do about it. */
+  show(text, sources = []) {
+    this.#stop();
+    this.#text = text;
+    this.#sources = sources;
+    this.#markdown.finish(text, sources.map((source) => source.title));
+    this.item.classList.toggle("wordless", !text);
+    this.#below.replaceChildren(...this.#sourceList());
+    this.#onchange();
+  }
+
+  /** Offers to copy the answer and, with a turn, to say what it was worth. */
+  offer(turnId, feedback) {
+    const { language, t } = this.#options;
+    const copy = button({ onclick: () => this.#copy() }, "copy", t.copy, false);
+    const thumbs = [1, -1].map((score) => {
+      const onclick = ({ currentTarget }) => this.#rate(thumbs, currentTarget, turnId, score);
+      const attributes = { "aria-pressed": String(feedback === score), onclick };
+      return button(attributes, score > 0 ? "up" : "down", score > 0 ? t.useful : t.useless, false);
+    });
+    const shown = turnId ? [copy, ...thumbs] : [copy];
+    const row = element("div", { class: "actions" }, ...shown, this.#told, clock(this.at, language));
+    this.#below.append(row);
+    this.#onchange();
+  }
+
+  /** Says why the answer is not whole, and what can be done: `{label, onclick}`. */
+  complain(text, action, reference) {
+    this.#stop();
+    this.item.classList.toggle("wordless", !this.#text);
+    const words = element("p", {}, text);
+    const act = action && button({ class: "second", onclick: action.onclick }, "again", action.label);
+    const small = reference && element("p", { class: "small" }, reference);
+    const note = element("div", { class: "trouble" }, icon("alert"), words, small, act);
+    this.#below.append(note);
+    this.#onchange();
+    return { note, words, act };
+  }
+
+  /** Counts down, then offers to send again. */
+  countDown(text, seconds, action) {
+    const { announce, t } = this.#options;
+    const { note, words, act } = this.complain(text, action);
+    const rest = element("p", { role: "timer", "aria-live": "off" });
+    words.after(rest);
+    act.hidden = true;
+    const until = Date.now() + seconds * 1000;
+    const tick = () => {
+      const left = Math.ceil((until - Date.now()) / 1000);
+      rest.textContent = left > 0 ? t.resendIn(duration(left)) : t.resendNow;
+      this.#timer = left > 0 ? setTimeout(tick, 250) : 0;
+      if (left > 0) return;
+      act.hidden = false;
+      note.classList.add("over");
+      this.#onchange();
+      announce(t.resendNow);
+    };
+    tick();
+  }
+
+  /** Takes the complaint back. */
+  calm() {
+    this.#below.querySelector(".trouble")?.remove();
+    if (!this.#text) this.remove();
+  }
+
+  remove() {
+    this.destroy();
+    this.item.remove();
+  }
+
+  destroy() {
+    this.#stop();
+    clearTimeout(this.#tellTimer);
+  }
+
+  async #copy() {
+    await copyText(this.#text);
+    this.#tell(this.#options.t.copied);
+  }
+
+  async #rate(thumbs, pressed, turnId, score) {
+    const { t, onfeedback } = this.#options;
+    const before = thumbs.find((thumb) => thumb.ariaPressed === "true");
+    if (before === pressed) return;
+    const press = (one) => {
+      for (const thumb of thumbs) thumb.ariaPressed = String(thumb === one);
+    };
+    press(pressed);
+    try {
+      await onfeedback(turnId, score);
+      this.#tell(t.thanks);
+    } catch {
+      press(before);
+      this.#tell(t.notSaved);
+    }
+  }
+
+  #tell(text) {
+    this.#told.textContent = text;
+    this.#options.announce(text);
+    clearTimeout(this.#tellTimer);
+    this.#tellTimer = setTimeout(() => this.#told.replaceChildren(), TOLD_MS);
+  }
+
+  #stop() {
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
+    this.#frame = 0;
+    this.#typing.replaceChildren();
+    this.#below.replaceChildren();
+  }
+
+  #paint() {
+    this.#typing.replaceChildren();
+    this.#markdown.write(this.#text);
+    this.item.classList.remove("wordless");
+    this.#onchange();
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.#markdown.text !== this.#text) this.#paint();
+    });
+  }
+
+  #sourceList() {
+    const { t } = this.#options;
+    if (!this.sources.length) return [];
+    const items = this.sources.map(({ title, url }) => {
+      const href = address(String(url ?? ""));
+      const words = [element("span", { dir: "auto" }, title), url &&
+        element("small", {}, href ?? url)];
+      return element("li", { tabindex: "-1" }, href ? link(href, ...words) : element("span", {},
+        ...words));
+    });
+    const head = element("p", { class: "small" }, t.sources(items.length));
+    return [element("div", { class: "sources" }, head, element("ol", {}, ...items))];
+  }
+
+  #toSource(number) {
+    this.#below.querySelectorAll(".sources li")[number - 1]?.focus();
+  }
+}
+
+function clock(at, language) {
+  const attributes = { datetime: at.toISOString(), title: time(at, language) };
+  return element("time", attributes, at.toLocaleTimeString(language, { timeStyle: "short" }));
+}
+
+function time(at, language) {
+  return at.toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
+}
+
+function dayName(at, language, t) {
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 864e5);
+  if (days === 0) return t.today;
+  if (days === 1) return t.yesterday;
+  const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return at.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long", year });
+}
+
+function duration(seconds) {
+  const parts = [Math.floor(seconds / 60), seconds % 60];
+  return parts[0] ? `${parts[0]} min ${String(parts[1]).padStart(2, "0")} s` : `${seconds} s`;
+}
+
+/** Pages without https have no clipboard of the new kind. */
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const copied = (event) => {
+      event.preventDefault();
+      event.clipboardData.setData("text/plain", text);
+    };
+    document.addEventListener("copy", copied, { once: true });
+    document.execCommand("copy");
+    document.removeEventListener("copy", copied);
+  }
+}
