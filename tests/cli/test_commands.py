@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -39,6 +40,9 @@ NEED_A_TENANT = [
     ("keys", "create", "api", "--name", "x"),
     ("keys", "list"),
     ("keys", "revoke", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("keys", "identity", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("widget", "show"),
+    ("widget", "set", "--color", "#b3261e"),
     ("tenants", "domain", "add", "x.example"),
     ("tenants", "domain", "remove", "x.example"),
     ("eval", "routing", "{routing}"),
@@ -244,6 +248,79 @@ def test_a_key_is_shown_once_and_ends_when_it_is_revoked(shop: Cli) -> None:
     assert shop.run(*wrong).returncode == 2
 
 
+def test_a_public_key_comes_with_the_line_to_put_in_a_page(shop: Cli) -> None:
+    made = ("keys", "create", "public", "--name", "pages", "--tenant", "rivoli")
+    french, english = shop.run(*made), shop.run(*made, LANG="en_US.UTF-8")
+    for done, host in ((french, "https://VOTRE-SERVEUR"), (english, "https://YOUR-HOST")):
+        key = done.stdout.strip()
+        line = f'<script src="{host}/widget.js" data-key="{key}" async></script>'
+        assert done.stdout == f"{key}\n"
+        assert done.stderr.rstrip("\n").endswith(line)
+    api = shop.run("keys", "create", "api", "--name", "x", "--tenant", "rivoli")
+    assert "<script" not in api.stderr
+
+
+def test_an_identity_secret_stays_until_it_is_rotated(shop: Cli) -> None:
+    name = uuid4().hex
+    shop.run("keys", "create", "public", "--name", name, "--tenant", "nordlys")
+    listed = shop.run("keys", "list", "--tenant", "nordlys").stdout
+    key_id = next(line for line in listed.splitlines() if name in line).split("\t")[0]
+    asked = ("keys", "identity", key_id, "--tenant", "nordlys")
+    first, again, rotated = shop.run(*asked), shop.run(*asked), shop.run(*asked, "--rotate")
+    assert first.stdout.startswith("is_")
+    assert len(first.stdout.splitlines()) == 1
+    assert "jamais dans une page" in first.stderr
+    assert first.stdout == again.stdout != rotated.stdout
+    foreign = shop.run("keys", "identity", key_id, "--tenant", "rivoli")
+    assert (foreign.returncode, foreign.stdout) == (1, "")
+    assert len(foreign.stderr.splitlines()) == 1
+    assert shop.run("keys", "revoke", key_id, "--tenant", "nordlys").returncode == 0
+    assert shop.run(*asked).returncode == 1
+
+
+def test_a_widget_is_shown_as_its_business_set_it(shop: Cli) -> None:
+    mine = ("--tenant", "rivoli")
+    chosen = shop.run(
+        "widget", "set", "--color", "#B3261E", "--greeting-fr", "Bonjour\n\x1b[2Jà vous", *mine
+    )
+    shop.run("widget", "set", "--position", "left", "--reply-within-minutes", "120", *mine)
+    shown = shop.run("widget", "show", *mine).stdout
+    assert chosen.returncode == 0
+    assert shown.splitlines() == [
+        "color\t#b3261e",
+        "position\tleft",
+        "greeting-fr\tBonjour [2Jà vous",
+        "greeting-en\t-",
+        "reply-within-minutes\t120",
+    ]
+    other = shop.run("widget", "show", "--tenant", "nordlys").stdout
+    assert {line.split("\t")[1] for line in other.splitlines()} == {"-"}
+    forgotten = shop.run("widget", "set", "--color", "", *mine).stdout
+    assert forgotten.splitlines()[:2] == ["color\t-", "position\tleft"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--color", "red"),
+        ("--color", "#fff"),
+        ("--position", "top"),
+        ("--reply-within-minutes", "soon"),
+        ("--greeting-en", "x" * 501),
+    ],
+    ids=str,
+)
+def test_a_widget_that_cannot_be_is_refused_in_a_sentence(
+    shop: Cli, arguments: tuple[str, ...]
+) -> None:
+    before = shop.run("widget", "show", "--tenant", "nordlys").stdout
+    done = shop.run("widget", "set", *arguments, "--tenant", "nordlys")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert shop.run("widget", "show", "--tenant", "nordlys").stdout == before
+
+
 @pytest.mark.parametrize("arguments", NEED_A_TENANT, ids=" ".join)
 def test_a_tenant_is_never_guessed(
     shop: Cli, routing_file: Path, arguments: tuple[str, ...]
@@ -366,6 +443,13 @@ async def test_gaps_and_handoffs_are_listed_as_text_that_cannot_move_the_cursor(
                 email="cliente@example.com",
                 note="rappeler\nle soir",
             )
+            await conversations.identify(
+                tx,
+                external_id="c-1",
+                user_id="u",
+                identity="client\x1b[2J\t4812",
+                email="lea@example.com",
+            )
         await db.close()
         await listed(shop, str(handoff_id))
 
@@ -378,7 +462,8 @@ async def listed(shop: Cli, handoff_id: str) -> None:
     assert (await run(shop.run, "gaps", "list", "--tenant", "nordlys")).stdout == ""
     shown = (await run(shop.run, "handoffs", "list", "--tenant", "rivoli")).stdout
     assert shown.split("\t")[0] == handoff_id
-    assert "cliente@example.com" in shown
+    assert "\tcliente@example.com [id prouvé : client [2J 4812] " in shown
+    assert " [e-mail selon la page : lea@example.com]\t" in shown
     assert shown.rstrip("\n").endswith("\tJe veux parler à quelqu'un")
     assert len(shown.splitlines()) == 1
     close = ("handoffs", "close", handoff_id, "--tenant")

@@ -6,10 +6,12 @@ What a field accepts is read from OpenAPI, so that a new route or field is drive
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx2
@@ -35,6 +37,7 @@ from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.postgres import Addresses
+from coccinelle.house import House
 from tests.house.hostile import (
     CANARY,
     NOT_JSON,
@@ -56,6 +59,17 @@ SLOW_QUESTION = "Comment automatiser mes emails sans me presser ?"
 WHEN = "2026-11-03T12:00:00Z"
 LOCALES: tuple[Locale, Locale] = ("fr", "en")
 AT_ONCE = 8
+IDENTITY = "client-4812"
+IDENTITY_SECRET = "is_" + uuid4().hex
+By = Literal["host", "api_key", "public_key"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that may use a public key: what it sends, and a conversation on it."""
+
+    headers: dict[str, str]
+    conversation_id: str
 
 
 @dataclass(frozen=True)
@@ -67,17 +81,22 @@ class Street:
     conversation_id: str
     turn_id: str
     token: str
+    page: Page
     described: dict[str, Any]
 
-    def client(self, *, by_key: bool) -> httpx2.AsyncClient:
-        if by_key:
+    def client(self, *, by: By) -> httpx2.AsyncClient:
+        if by == "api_key":
             return client(self.url, Authorization=f"Bearer {self.rivoli.api_key}")
+        if by == "public_key":
+            return client(self.url, None, **self.page.headers)
         return client(self.url, self.rivoli, **{"X-Visitor-Token": self.token})
 
     def written(self, path: str) -> str:
         """The address of a path of OpenAPI, with ids that exist."""
         values = {
-            "{conversation_id}": self.conversation_id,
+            "{conversation_id}": (
+                self.page.conversation_id if path.endswith("/identity") else self.conversation_id
+            ),
             "{turn_id}": self.turn_id,
             "{source_id}": str(self.rivoli.source_id),
             "{model}": "audrey",
@@ -98,7 +117,22 @@ async def street(
         described = create_app(house, Health({})).openapi()
         told = answer.json()
         token = answer.headers["X-Visitor-Token"]
-        yield Street(url, rivoli, told["conversation_id"], told["turn_id"], token, described)
+        page = await visited(house, url, rivoli)
+        yield Street(url, rivoli, told["conversation_id"], told["turn_id"], token, page, described)
+
+
+async def visited(house: House, url: str, business: Business) -> Page:
+    """A page on which somebody has asked something."""
+    async with house.db.tenant(business.id) as tx:
+        await tx.run(
+            "UPDATE public_keys SET identity_secret = %s WHERE tenant_id = %s",
+            [IDENTITY_SECRET, business.id],
+        )
+    headers = {"Origin": "https://a.example", "X-Coccinelle-Key": business.public_key}
+    async with client(url, None, **headers) as customer:
+        answer = await customer.post("/api/chat", json=_chat())
+    headers["X-Visitor-Token"] = answer.headers["X-Visitor-Token"]
+    return Page(headers, answer.json()["conversation_id"])
 
 
 @dataclass(frozen=True)
@@ -127,7 +161,7 @@ async def crowd(
             "COCCINELLE_DISCONNECT_GRACE_SECONDS": "0",
         }
         async with living(addresses, data, environment=environment) as (house, url):
-            street = Street(url, await move_in(house, "nordlys"), "", "", "", {})
+            street = Street(url, await move_in(house, "nordlys"), "", "", "", Page({}, ""), {})
             slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
             yield Crowd(street, slow)
             for one in slow:
@@ -187,12 +221,12 @@ class Door:
 
     Args:
         bodies: accepted bodies, fresh at each call, which have every field between them.
-        by_key: whether programs use it, who bring an API key; else it is found by its host name.
+        by: what says whose it is: programs bring an API key, some routes want a public key.
     """
 
     bodies: Callable[[], list[dict[str, Any]]]
     shape: str = "problem"
-    by_key: bool = False
+    by: By = "host"
     status: int = 200
     needs_body: bool = True
 
@@ -209,6 +243,10 @@ def _chat() -> dict[str, Any]:
         "timestamp": WHEN,
         "message_id": _id("m"),
     }
+
+
+def _proof() -> str:
+    return hmac.new(IDENTITY_SECRET.encode(), IDENTITY.encode(), hashlib.sha256).hexdigest()
 
 
 def _webhook() -> dict[str, Any]:
@@ -250,13 +288,16 @@ DOORS = {
         status=201,
         needs_body=False,
     ),
+    "POST /api/conversations/{conversation_id}/identity": Door(
+        lambda: [{"id": IDENTITY, "email": "lea@example.com", "hmac": _proof()}], by="public_key"
+    ),
     "POST /api/turns/{turn_id}/feedback": Door(lambda: [{"score": 1, "comment": "Merci."}]),
     "POST /webhook/chat": Door(lambda: [_webhook()], shape="v1"),
-    "POST /v1/chat/completions": Door(lambda: [_completion()], shape="openai", by_key=True),
-    "POST /api/v1/sources": Door(_sources, by_key=True, status=201),
-    "PATCH /api/v1/sources/{source_id}": Door(lambda: [{"agents": ["audrey"]}], by_key=True),
+    "POST /v1/chat/completions": Door(lambda: [_completion()], shape="openai", by="api_key"),
+    "POST /api/v1/sources": Door(_sources, by="api_key", status=201),
+    "PATCH /api/v1/sources/{source_id}": Door(lambda: [{"agents": ["audrey"]}], by="api_key"),
     "POST /api/v1/knowledge/search": Door(
-        lambda: [{"question": QUESTION, "agent": "audrey", "limit": 3}], by_key=True
+        lambda: [{"question": QUESTION, "agent": "audrey", "limit": 3}], by="api_key"
     ),
 }
 
@@ -295,7 +336,7 @@ async def test_every_route_and_field_is_driven(street: Street) -> None:
         bodies = door.bodies()
         driven = {step for body in bodies for place in places(body) for step in place}
         assert fields(schemas[name], street.described) == {s for s in driven if isinstance(s, str)}
-        async with street.client(by_key=door.by_key) as sender:
+        async with street.client(by=door.by) as sender:
             method, path = name.split()
             for body in bodies:
                 answer = await sender.request(method, street.written(path), json=body)
@@ -372,7 +413,7 @@ async def sent_all(
     found: list[Fault] = []
     accepted: list[str] = []
     gate = asyncio.Semaphore(AT_ONCE)
-    async with street.client(by_key=door.by_key) as sender:
+    async with street.client(by=door.by) as sender:
 
         async def send(attempt: Attempt, locale: Locale) -> None:
             headers = {"Content-Type": "application/json"}
@@ -442,7 +483,7 @@ async def test_two_thousand_characters_of_any_script_are_kept_whole(street: Stre
                 headers={"X-Visitor-Token": answer.headers["X-Visitor-Token"]},
             )
             over = await customer.post("/api/chat", json={**_chat(), "message": said + "x"})
-        async with street.client(by_key=True) as program:
+        async with street.client(by="api_key") as program:
             searched = await program.post("/api/v1/knowledge/search", json={"question": said})
             asked = {**_completion(), "messages": [_user(said)]}
             completed = await program.post("/v1/chat/completions", json=asked)
@@ -522,17 +563,15 @@ async def test_whatever_is_made_of_a_body_gets_an_answer_in_its_shape(
         answer = sender.request(method, street.written(path), content=body, headers=headers)
         assert faults(answer, shape=door.shape, sent=f"{kinds} {body!r}") == []
 
-    with plain_client(street, by_key=door.by_key) as sender:
+    with plain_client(street, by=door.by) as sender:
         await asyncio.to_thread(drive)
     assert halves(server, street.rivoli) == []
     await assert_well(street)
 
 
-def plain_client(street: Street, *, by_key: bool) -> httpx2.Client:
+def plain_client(street: Street, *, by: By) -> httpx2.Client:
     """A client for a thread of its own."""
-    return httpx2.Client(
-        base_url=street.url, headers=street.client(by_key=by_key).headers, timeout=30
-    )
+    return httpx2.Client(base_url=street.url, headers=street.client(by=by).headers, timeout=30)
 
 
 def _repeatable(*, examples: int) -> settings:
@@ -704,7 +743,7 @@ ODD_NAMES = {
 async def test_hostile_addresses_are_refused_or_harmless(street: Street) -> None:
     found: list[Fault] = []
     gate = asyncio.Semaphore(AT_ONCE)
-    async with street.client(by_key=True) as sender:
+    async with street.client(by="api_key") as sender:
 
         async def send(method: str, target: str, *, is_refused: bool) -> None:
             async with gate:
@@ -766,7 +805,7 @@ async def test_hostile_uploads_are_refused_whole_or_kept_whole(
     street: Street, server: EmbeddedPostgres
 ) -> None:
     found: list[Fault] = []
-    async with street.client(by_key=True) as sender:
+    async with street.client(by="api_key") as sender:
         for label, name in FILE_NAMES.items():
             before = kept(server, street.rivoli)
             answer = await sender.post("/api/v1/sources/upload", **multipart(name))
@@ -883,7 +922,7 @@ async def test_one_byte_over_the_limit_is_too_large(street: Street, path: str, s
     shape = DOORS[f"POST {path}"].shape
     for over in (0, 1):
         body = b'{"a":"' + b"x" * (size * 1024 - 8 + over) + b'"}'
-        async with street.client(by_key=True) as sender:
+        async with street.client(by="api_key") as sender:
             answer = await sender.post(
                 path, content=body, headers={"Content-Type": "application/json"}
             )

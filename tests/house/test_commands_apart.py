@@ -55,6 +55,7 @@ class Street:
     nordlys: Business
     handoff_id: HandoffId
     key_id: str
+    public_key_id: str
     source_id: str
     environment: dict[str, str]
 
@@ -70,7 +71,7 @@ async def street(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory)
         async with house.db.tenant(rivoli.id) as tx:
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
             handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
-            key_id = str((await tenants.keys(tx))[0]["id"])
+            keys = {key["kind"]: str(key["id"]) for key in await tenants.keys(tx)}
             source_id = str((await knowledge.listed(tx, limit=1))[0][0].id)
     environment = {
         "PATH": os.environ["PATH"],
@@ -78,7 +79,7 @@ async def street(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory)
         "COCCINELLE_DATA": str(data),
         "LANG": "fr_FR.UTF-8",
     }
-    return Street(rivoli, nordlys, handoff_id, key_id, source_id, environment)
+    return Street(rivoli, nordlys, handoff_id, keys["api"], keys["public"], source_id, environment)
 
 
 def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
@@ -103,6 +104,9 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
         "keys create": (["api", "--name", host, *mine], ""),
         "keys list": (mine, ""),
         "keys revoke": ([street.key_id, *mine], ""),
+        "keys identity": ([street.public_key_id, "--rotate", *mine], ""),
+        "widget show": (mine, ""),
+        "widget set": (["--color", "#123456", *mine], ""),
         "gaps list": (mine, ""),
         "eval routing": ([str(folder / "routing.jsonl"), *mine], ""),
         "handoffs list": (mine, ""),
@@ -117,6 +121,7 @@ REFUSED = {
     "tenants domain add",
     "tenants domain remove",
     "keys revoke",
+    "keys identity",
     "handoffs close",
 }
 

@@ -20,6 +20,8 @@ from coccinelle.channels.chat_v2_bodies import (
     HandoffIn,
     HandoffOut,
     HistoryOut,
+    IdentityIn,
+    IdentityOut,
     RateLimitOut,
     answer_of,
 )
@@ -60,6 +62,7 @@ from coccinelle.foundation.ids import TurnId
 from coccinelle.foundation.problems import documented, locale_of, problem_of, request_id_of
 from coccinelle.foundation.web import add_header
 from coccinelle.handoffs import actions as handoffs
+from coccinelle.tenants import actions as tenants
 from coccinelle.tenants.callers import Callers
 from coccinelle.tenants.model import Caller
 
@@ -197,6 +200,29 @@ class ChatV2:
         opened = {"id": str(handoff_id), "conversation_id": conversation_id, "status": "open"}
         return _json(opened, 201)
 
+    async def identity(self, request: Request, conversation_id: ClientId) -> Response:
+        """Say who the visitor is, with the proof that the page's own server signed it.
+
+        People who take care of the conversation see it. Only a page that uses a public key with an
+        identity secret can.
+        """
+        caller = await self._callers.of(request)
+        visitor = self._known_visitor(request, caller, conversation_id)
+        address = self._callers.address_of(request, caller)
+        async with self._bodies.rejecting(caller.tenant_id, address):
+            body = parsed(await read_json(request), IdentityIn)
+            async with self._db.tenant(caller.tenant_id) as tx:
+                await tenants.check_identity(tx, caller, identity=body.id, proof=body.hmac)
+                email = await conversations.identify(
+                    tx,
+                    external_id=conversation_id,
+                    user_id=visitor.user_id,
+                    identity=body.id,
+                    email=body.email,
+                )
+        self._give_token(request, visitor)
+        return _json({"id": body.id, "email": email})
+
     async def feedback(self, request: Request, turn_id: TurnPath) -> Response:
         """Say what an answer was worth; the last word counts."""
         caller = await self._callers.of(request)
@@ -327,6 +353,7 @@ def routes(
                 HandoffOut,
                 request_body(HandoffIn, is_required=False),
             ),
+            (conversation + "/identity", chat.identity, IdentityOut, _IDENTITY),
             (prefix + "/turns/{turn_id}/feedback", chat.feedback, FeedbackOut, _FEEDBACK),
             (prefix + "/rate-limit/{conversation_id:path}", chat.rate_limit, RateLimitOut, None),
         ):
@@ -363,6 +390,7 @@ def _add(
 
 
 _FEEDBACK = request_body(FeedbackIn)
+_IDENTITY = request_body(IdentityIn)
 
 
 def _described(answer: type[BaseModel]) -> dict[str, Any]:

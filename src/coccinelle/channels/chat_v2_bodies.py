@@ -14,6 +14,7 @@ from coccinelle.foundation.clock import rfc3339
 
 MAX_ID_CHARS = 128
 MAX_COMMENT_CHARS = 2000
+MAX_IDENTITY_CHARS = 200
 
 ClientId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -179,6 +180,42 @@ class HandoffOut(BaseModel):
     id: UUID = Field(description="The hand-off.", examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8879"])
     conversation_id: str = Field(description="The conversation.", examples=["c-7"])
     status: Literal["open"] = Field(description="Always `open`.", examples=["open"])
+
+
+class IdentityIn(BaseModel):
+    """Who the visitor is, and the proof that the page's own server signed it."""
+
+    id: str = Field(
+        min_length=1,
+        max_length=MAX_IDENTITY_CHARS,
+        description="The visitor's id in the business's own system.",
+        examples=["client-4812"],
+    )
+    email: str | None = Field(
+        None,
+        max_length=254,
+        description="E-mail address. Shown as what the page says: the proof is of `id` alone.",
+        examples=["lea@example.com"],
+    )
+    hmac: str = Field(
+        min_length=64,
+        max_length=64,
+        pattern="^[0-9a-fA-F]{64}$",
+        description=(
+            "HMAC-SHA256 of `id` with the identity secret of the public key, in lower-case"
+            " hexadecimal."
+        ),
+        examples=["b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"],
+    )
+
+
+class IdentityOut(BaseModel):
+    """Who the conversation's visitor is known to be."""
+
+    id: str = Field(description="As it was proven.", examples=["client-4812"])
+    email: str | None = Field(
+        description="As the page says it; null when it says none.", examples=["lea@example.com"]
+    )
 
 
 class FeedbackIn(BaseModel):

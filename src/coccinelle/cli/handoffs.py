@@ -35,7 +35,10 @@ def list_handoffs(
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=500, help=ground.LIMIT_HELP)] = 50,
 ) -> None:
-    """One a line: id, when, state, conversation, how to reach the customer, why, what they said."""
+    """One a line: id, when, state, conversation, how to reach the customer, why, what they said.
+
+    Beside how to reach them: who they are, when the business's site has proven it.
+    """
 
     async def work(db: Database) -> list[Handoff]:
         from coccinelle.handoffs import actions
@@ -73,7 +76,7 @@ def _columns(handoff: Handoff) -> list[str]:
     from coccinelle.foundation.clock import rfc3339
 
     state = say("close", "closed") if handoff.closed_at else say("ouverte", "open")
-    reached = " ".join(filter(None, (handoff.email, handoff.phone))) or "-"
+    reached = " ".join(filter(None, (handoff.email, handoff.phone, *_identity(handoff)))) or "-"
     said = " · ".join(filter(None, (handoff.reason, handoff.note)))
     shown = (handoff.conversation_external_id, reached, said)
     return [
@@ -83,6 +86,17 @@ def _columns(handoff: Handoff) -> list[str]:
         *(" ".join(plain(text).split()) for text in shown),
         _shortened(handoff.last_message or "-"),
     ]
+
+
+def _identity(handoff: Handoff) -> list[str]:
+    """Who the customer is: the site proved the id, its page only says the address."""
+    found = []
+    if handoff.identity:
+        found.append(say(f"[id prouvé : {handoff.identity}]", f"[proven id: {handoff.identity}]"))
+    if handoff.identity_email:
+        email = handoff.identity_email
+        found.append(say(f"[e-mail selon la page : {email}]", f"[e-mail the page says: {email}]"))
+    return found
 
 
 def _shortened(text: str) -> str:

@@ -62,6 +62,10 @@ def create(
     made = ground.with_database(work)
     typer.echo(made.secret)
     note(say(f"Clé {made.id}.", f"Key {made.id}."))
+    if kind == "public":
+        host = say("https://VOTRE-SERVEUR", "https://YOUR-HOST")
+        line = f'<script src="{host}/widget.js" data-key="{made.secret}" async></script>'
+        note(say(f"À mettre dans vos pages : {line}", f"To put in your pages: {line}"))
 
 
 @keys.command("list", help=say("Lister les clés.", "List the keys."))
@@ -78,6 +82,44 @@ def list_keys(tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP
     for key in ground.with_database(work):
         state = say("révoquée", "revoked") if key["revoked_at"] else say("active", "active")
         typer.echo(f"{key['id']}\t{key['kind']}\t{key['key']}\t{key['name']}\t{state}")
+
+
+@keys.command(
+    help=say(
+        "Le secret d'identité d'une clé public : votre site signe avec lui l'id de ses clients.",
+        "The identity secret of a public key: your site signs its customers' ids with it.",
+    )
+)
+def identity(
+    key_id: Annotated[UUID, typer.Argument(help=say("Son identifiant.", "Its id."))],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+    rotate: Annotated[
+        bool,
+        typer.Option(
+            "--rotate",
+            help=say(
+                "En faire un autre : l'ancien ne prouve plus rien.",
+                "Make another one: the old one proves nothing any more.",
+            ),
+        ),
+    ] = False,
+) -> None:
+    """The secret is all that is printed; it is made when it is first asked for."""
+
+    async def work(db: Database) -> str:
+        from coccinelle.tenants import actions
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            return await actions.identity_secret(tx, key_id, rotate=rotate)
+
+    typer.echo(ground.with_database(work))
+    note(
+        say(
+            "Gardez-le sur votre serveur, jamais dans une page.",
+            "Keep it on your server, never in a page.",
+        )
+    )
 
 
 @keys.command(help=say("Révoquer une clé.", "Revoke a key."))

@@ -20,6 +20,7 @@ from coccinelle.cli import (
     serve,
     sources,
     tenants,
+    widget,
 )
 from coccinelle.cli.words import explained, note, say
 
@@ -52,6 +53,7 @@ operate.register(app)
 tenants.register(app)
 agents.register(app)
 keys.register(app)
+widget.register(app)
 knowledge.register(app)
 sources.register(app)
 chat.register(app)

@@ -21,8 +21,9 @@ from coccinelle.conversations.model import (
     State,
 )
 from coccinelle.foundation.database import Database, TenantTx
-from coccinelle.foundation.errors import Conflict, NotFound, TooMany
+from coccinelle.foundation.errors import Conflict, FieldError, Invalid, NotFound, TooMany
 from coccinelle.foundation.ids import ConversationId, TurnId, uuid7
+from coccinelle.tenants.model import is_email
 
 RACE_ATTEMPTS = 5
 
@@ -184,3 +185,26 @@ async def remaining(tx: TenantTx, *, external_id: str, limits: Limits) -> int:
         by_user = await store.hits(tx, subject=f"user:{user}", window_seconds=window)
         used = max(used, by_user)
     return max(0, limits.messages - used)
+
+
+async def identify(
+    tx: TenantTx, *, external_id: str, user_id: str, identity: str, email: str | None
+) -> str | None:
+    """Note who the customer of a conversation is, by an id that the caller knows to be proven.
+
+    It is of this conversation, and not of whatever else was said from the same browser: on a shared
+    one, the next person may be another. The e-mail address is only what the page says; the last
+    word counts. Returns the address as it is kept.
+
+    Raises:
+        NotFound: there is no such conversation of that user.
+        Invalid: an e-mail address that is none.
+    """
+    address = (email or "").strip() or None
+    if address and not is_email(address):
+        raise Invalid(errors=(FieldError("email", "bad_email"),))
+    found = await store.conversation_of(tx, external_id=external_id, user_id=user_id)
+    if found is None:
+        raise NotFound("conversation_not_found")
+    await store.identify(tx, found, identity=identity, email=address)
+    return address

@@ -526,6 +526,16 @@ async def conversation_of(tx: TenantTx, *, external_id: str, user_id: str) -> Co
     return found
 
 
+async def identify(
+    tx: TenantTx, conversation_id: ConversationId, *, identity: str, email: str | None
+) -> None:
+    await tx.run(
+        "UPDATE conversations SET identity = %s, identity_email = %s, identified_at = now()"
+        " WHERE tenant_id = %s AND id = %s",
+        [identity, email, tx.tenant_id, conversation_id],
+    )
+
+
 async def conversation_exists(tx: TenantTx, *, external_id: str) -> bool:
     found: bool = await tx.value(
         "SELECT EXISTS (SELECT FROM conversations WHERE tenant_id = %s AND external_id = %s)",

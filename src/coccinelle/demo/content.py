@@ -34,6 +34,7 @@ class DemoTenant:
     company_name: str
     facts: Mapping[str, str]
     hosts: tuple[str, ...]
+    widget: Mapping[str, str]
     agents: tuple[WrittenAgent, ...]
     sources: tuple[DemoSource, ...]
 
@@ -57,6 +58,7 @@ def _tenant(folder: Traversable) -> DemoTenant:
         company_name=written["name"],
         facts=facts,
         hosts=tuple(domain["host"] for domain in written["domains"]),
+        widget={name: str(value) for name, value in written["widget"].items()},
         agents=files.read(text),
         sources=tuple(_sources(folder.joinpath("knowledge"))),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from coccinelle.agents import actions as agents
+from coccinelle.channels.widget import actions as widget
 from coccinelle.demo import content
 from coccinelle.demo.content import DemoTenant
 from coccinelle.foundation.database import Database, TenantTx
@@ -104,6 +105,7 @@ async def _create(tx: TenantTx, tenant: DemoTenant) -> None:
     )
     for host in tenant.hosts:
         await tenants.bind_host(tx, host=host)
+    await widget.change(tx, **tenant.widget)
     for position, agent in enumerate(tenant.agents):
         configuration = agent.configuration()
         await agents.create(tx, key=agent.key, position=position, configuration=configuration)

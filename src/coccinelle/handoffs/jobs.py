@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import structlog
@@ -46,26 +47,49 @@ async def tell(db: Database, mailer: Mailer, tenant_id: TenantId, handoff_id: Ha
 
 
 def mail_of(row: store.MailRow, recipient: str) -> Mail:
-    """The mail to the business, in its own language."""
+    """The mail to the business, in its own language.
+
+    What a customer wrote stays apart from what we say: each line of theirs but the first is
+    indented.
+    """
     words = _WORDS["en" if row.locale == "en" else "fr"]
-    contacts = [
-        f"{words[name]} : {value}" if row.locale != "en" else f"{words[name]}: {value}"
-        for name, value in (("email", row.email), ("phone", row.phone), ("note", row.note))
-        if value
-    ]
-    said = [f"{words[line['author']]} {line['text']}" for line in row.lines]
+    contacts = [f"{words[name]} {_quoted(value)}" for name, value in _contacts(row) if value]
+    said = [f"{words[line['author']]} {_quoted(line['text'])}" for line in row.lines]
     text = "\n".join(
         [
             words["opening"],
             "",
-            *(contacts or [words["no_contact"]]),
+            *_identity(row, words),
+            *(contacts or ([] if row.identity_email else [words["no_contact"]])),
             "",
-            f"{words['conversation']} {row.conversation_external_id}",
+            f"{words['conversation']} {_one_line(row.conversation_external_id)}",
             *said,
         ]
     )
     subject = words["subject"].format(company=row.company_name)
-    return Mail(to=recipient, subject=subject, text=text, reply_to=row.email)
+    return Mail(to=recipient, subject=subject, text=text, reply_to=row.email or row.identity_email)
+
+
+def _identity(row: store.MailRow, words: Mapping[str, str]) -> list[str]:
+    """Who the customer is, as far as the business's site says; only the id is proven."""
+    if row.identity is None:
+        return []
+    proven = words["identity"].format(identity=_one_line(row.identity))
+    if row.identity_email is None:
+        return [proven]
+    return [proven, words["identity_email"].format(email=row.identity_email)]
+
+
+def _contacts(row: store.MailRow) -> tuple[tuple[str, str | None], ...]:
+    return (("email", row.email), ("phone", row.phone), ("note", row.note))
+
+
+def _quoted(text: str) -> str:
+    return "\n    ".join(text.splitlines())
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 _WORDS = {
@@ -73,9 +97,11 @@ _WORDS = {
         "subject": "{company} : une cliente ou un client demande une personne",
         "opening": "Quelqu'un souhaite parler à une personne de votre équipe.",
         "no_contact": "Aucune coordonnée n'a été laissée : répondez dans la conversation.",
-        "email": "E-mail",
-        "phone": "Téléphone",
-        "note": "Message",
+        "email": "E-mail :",
+        "phone": "Téléphone :",
+        "note": "Message :",
+        "identity": "Client identifié par votre site (prouvé) : {identity}",
+        "identity_email": "E-mail indiqué par votre page (non vérifié) : {email}",
         "conversation": "Conversation",
         "customer": "Client :",
         "agent": "Assistant :",
@@ -85,9 +111,11 @@ _WORDS = {
         "subject": "{company}: a customer asks for a person",
         "opening": "A customer would like to talk to a person of your team.",
         "no_contact": "No contact details were left: answer in the conversation.",
-        "email": "E-mail",
-        "phone": "Phone",
-        "note": "Message",
+        "email": "E-mail:",
+        "phone": "Phone:",
+        "note": "Message:",
+        "identity": "Customer identified by your site (proven): {identity}",
+        "identity_email": "E-mail that your page says (not verified): {email}",
         "conversation": "Conversation",
         "customer": "Customer:",
         "agent": "Assistant:",

@@ -29,7 +29,10 @@ class Contact:
 
 @dataclass(frozen=True)
 class Handoff:
-    """A hand-off as people of the business see it; `last_message` is the customer's."""
+    """A hand-off as people of the business see it; `last_message` is the customer's.
+
+    The business's own site proved `identity`; `identity_email` is only what its page said.
+    """
 
     id: HandoffId
     conversation_id: ConversationId
@@ -42,6 +45,8 @@ class Handoff:
     mailed_at: datetime | None
     closed_at: datetime | None
     last_message: str | None
+    identity: str | None
+    identity_email: str | None
 
 
 def contact(*, email: str | None, phone: str | None, note: str | None) -> Contact:

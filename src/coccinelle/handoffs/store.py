@@ -26,6 +26,8 @@ class MailRow:
     email: str | None
     phone: str | None
     note: str | None
+    identity: str | None
+    identity_email: str | None
     conversation_external_id: str
     company_name: str
     locale: str
@@ -95,7 +97,7 @@ async def listed(tx: TenantTx, *, only_open: bool, limit: int) -> list[Handoff]:
         " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at,"
         " (SELECT m.text FROM messages m WHERE m.tenant_id = h.tenant_id"
         "   AND m.conversation_id = h.conversation_id AND m.author = 'customer'"
-        "   ORDER BY m.seq DESC LIMIT 1) AS last_message"
+        "   ORDER BY m.seq DESC LIMIT 1) AS last_message, c.identity, c.identity_email"
         " FROM handoffs h JOIN conversations c"
         " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
         " WHERE h.tenant_id = %s AND (h.closed_at IS NULL OR NOT %s) ORDER BY h.id DESC LIMIT %s",
@@ -106,8 +108,9 @@ async def listed(tx: TenantTx, *, only_open: bool, limit: int) -> list[Handoff]:
 async def unmailed(tx: TenantTx, handoff_id: HandoffId, *, lines: int) -> MailRow | None:
     """What to mail about a hand-off; None when it was mailed or closed."""
     row: list[dict[str, Any]] = await tx.records(
-        "SELECT h.reason, h.email, h.phone, h.note, c.external_id AS conversation_external_id,"
-        " t.company_name, t.locale, coalesce(t.handoff_email, t.email) AS recipient,"
+        "SELECT h.reason, h.email, h.phone, h.note, c.identity, c.identity_email,"
+        " c.external_id AS conversation_external_id, t.company_name,"
+        " t.locale, coalesce(t.handoff_email, t.email) AS recipient,"
         " coalesce((SELECT json_agg(json_build_object('author', m.author, 'text', m.text)"
         "   ORDER BY m.seq) FROM (SELECT author, text, seq FROM messages"
         "   WHERE tenant_id = h.tenant_id AND conversation_id = h.conversation_id"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from coccinelle.foundation.database import Database, TenantTx
-from coccinelle.foundation.errors import Invalid, NotFound
+from coccinelle.foundation.errors import Forbidden, Invalid, NotFound
 from coccinelle.foundation.ids import TenantId, uuid7
 from coccinelle.tenants import store
 from coccinelle.tenants.model import (
@@ -21,10 +21,12 @@ from coccinelle.tenants.model import (
     checked_key_name,
     checked_name,
     origin,
+    proves,
 )
 
 API_KEY_PREFIX = "ck_"
 PUBLIC_KEY_PREFIX = "pk_"
+IDENTITY_PREFIX = "is_"
 OPTIONAL_FACTS = (
     "sector",
     "email",
@@ -125,6 +127,38 @@ async def create_public_key(tx: TenantTx, *, name: str, origins: Sequence[str] =
         allowed_origins=[origin(value) for value in origins],
     )
     return key
+
+
+async def identity_secret(tx: TenantTx, key_id: UUID, *, rotate: bool = False) -> str:
+    """What a site signs its visitors' ids with; made when it is first asked for.
+
+    It is kept as it is, since the server computes what the site computes.
+
+    Args:
+        rotate: make another one; what was signed with the one before proves nothing any more.
+
+    Raises:
+        NotFound: the tenant has no such public key, or has revoked it.
+    """
+    fresh = IDENTITY_PREFIX + secrets.token_urlsafe(32)
+    kept = await store.keep_identity_secret(tx, key_id, secret=fresh, replaces=rotate)
+    if kept is None:
+        raise NotFound("public_key_not_found")
+    return kept
+
+
+async def check_identity(tx: TenantTx, caller: Caller, *, identity: str, proof: str) -> None:
+    """Make sure that the site of the caller's public key signed `identity`.
+
+    Raises:
+        Forbidden: it did not; or the caller brings no public key, or one without a secret.
+    """
+    key_id = caller.key_id if caller.via == "public_key" else None
+    secret = await store.identity_secret(tx, key_id) if key_id else None
+    if secret is None:
+        raise Forbidden("identity_not_available")
+    if not proves(proof, identity, secret):
+        raise Forbidden("identity_not_proven")
 
 
 async def find(db: Database, slug: str) -> Listed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +114,7 @@ def _check_fact(name: str, value: str) -> None:
         raise _refused(name, "too_long", max_length=MAX_FACT_CHARS)
     if _UNSTORABLE.search(value):
         raise _refused(name, "unstorable_characters")
-    if name in ("email", "handoff_email") and not _is_email(value):
+    if name in ("email", "handoff_email") and not is_email(value):
         raise _refused(name, "bad_email")
     if name == "phone" and not (_PHONE.fullmatch(value) and sum(map(str.isdigit, value)) >= 3):
         raise _refused(name, "bad_phone")
@@ -120,7 +122,8 @@ def _check_fact(name: str, value: str) -> None:
         raise _refused(name, "bad_web_address")
 
 
-def _is_email(value: str) -> bool:
+def is_email(value: str) -> bool:
+    """Whether `value` can be an e-mail address."""
     return len(value) <= MAX_EMAIL_CHARS and _EMAIL.fullmatch(value) is not None
 
 
@@ -139,6 +142,15 @@ def _is_web_address(value: str) -> bool:
 
 def _refused(field: str, code: str, **values: object) -> Invalid:
     return Invalid(code, errors=(FieldError(field, code, tuple(values.items())),), **values)
+
+
+def proves(proof: str, identity: str, secret: str) -> bool:
+    """Whether `proof` is the lower-case hex HMAC-SHA256 of `identity` under `secret`.
+
+    Compared in constant time: how near a guess is cannot be measured.
+    """
+    expected = hmac.new(secret.encode(), identity.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), proof.encode())
 
 
 def bound_name(host: str) -> str:

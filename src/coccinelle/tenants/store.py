@@ -130,6 +130,33 @@ async def revoke_key(tx: TenantTx, key_id: UUID) -> int:
     )
 
 
+async def keep_identity_secret(
+    tx: TenantTx, key_id: UUID, *, secret: str, replaces: bool
+) -> str | None:
+    """The secret of a public key, which is `secret` when it had none or when that replaces it.
+
+    None when the tenant has no such public key, or has revoked it.
+    """
+    found: str | None = await tx.value(
+        "UPDATE public_keys SET identity_secret ="
+        " CASE WHEN %(replaces)s THEN %(secret)s ELSE coalesce(identity_secret, %(secret)s) END"
+        " WHERE tenant_id = %(tenant)s AND id = %(id)s AND revoked_at IS NULL"
+        " RETURNING identity_secret",
+        {"tenant": tx.tenant_id, "id": key_id, "secret": secret, "replaces": replaces},
+    )
+    return found
+
+
+async def identity_secret(tx: TenantTx, key_id: UUID) -> str | None:
+    """The secret of a public key that is not revoked; None when it has none."""
+    found: str | None = await tx.value(
+        "SELECT identity_secret FROM public_keys"
+        " WHERE tenant_id = %s AND id = %s AND revoked_at IS NULL",
+        [tx.tenant_id, key_id],
+    )
+    return found
+
+
 async def keys(tx: TenantTx) -> list[dict[str, Any]]:
     return await tx.records(
         "SELECT id, 'api' AS kind, name, '…' || last_four AS key, scopes, created_at, revoked_at"

@@ -34,5 +34,6 @@ class Street:
 async def street(
     addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Street]:
-    async with living(addresses, tmp_path_factory.mktemp("widget")) as (house, url):
+    data, roomy = tmp_path_factory.mktemp("widget"), {"COCCINELLE_RATE_MESSAGES": "10000"}
+    async with living(addresses, data, environment=roomy) as (house, url):
         yield Street(house, url, await move_in(house, "rivoli"), await move_in(house, "nordlys"))
