@@ -92,4 +92,4 @@ def _templates() -> Environment:
 
 def _rendered(tenant: DemoTenant) -> str:
     template = _templates().get_template(f"{tenant.slug}.html")
-    return template.render(name=tenant.company_name, **tenant.facts)
+    return template.render(name=tenant.company_name, color=tenant.widget["color"], **tenant.facts)
