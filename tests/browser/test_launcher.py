@@ -11,8 +11,8 @@ from playwright.async_api import Locator, Page, expect
 from coccinelle.channels.widget import assets
 from tests.browser.axe import findings
 from tests.browser.conftest import Visiting
-from tests.browser.scripted import Gate, Scripted
-from tests.browser.site import Canary, Site, document, embed
+from tests.browser.scripted import Gate, Refusal, Scripted
+from tests.browser.site import Canary, Site, document, embed, opened
 
 MODULES = sorted(path.name for path in assets.STATIC.iterdir() if path.name.endswith(".js"))
 MODULES.remove(assets.LAUNCHER)
@@ -367,3 +367,310 @@ async def test_it_stays_on_the_screen_at_four_times_the_size(
     await visit(page, site, scripted)
     assert await launcher(page).bounding_box() == {"x": 240, "y": 120, "width": 60, "height": 60}
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+# The click
+
+
+async def test_it_is_busy_until_the_panel_is_there(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    gate = Gate()
+    scripted.script(".js", gate)
+    await launcher(page).dblclick()
+    await expect(launcher(page)).to_have_attribute("aria-busy", "true")
+    await expect(launcher(page)).to_have_attribute("aria-expanded", "false")
+    gate.open()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await expect(launcher(page)).to_have_attribute("aria-busy", "false")
+    await expect(launcher(page)).to_have_attribute("aria-expanded", "true")
+    assert len(scripted.asked("/api/widget/config")) == 1
+    assert len(scripted.asked(".js")) == 1 + len(MODULES)
+
+
+async def test_without_its_modules_it_says_so_and_a_click_tries_again(
+    page: Page, site: Site, scripted: Scripted, complaints: list[str]
+) -> None:
+    await visit(page, site, scripted)
+    await page.evaluate("() => { Coccinelle.on('error', (told) => { window.told = told; }); }")
+    scripted.script(".js", *[Refusal(503, "unavailable", "Indisponible.")] * len(MODULES))
+    await launcher(page).click()
+    note = page.get_by_role("status")
+    await expect(note).to_contain_text("Le chat n'est pas joignable")
+    await expect(launcher(page)).to_have_attribute("aria-busy", "false")
+    assert (await page.evaluate("told"))["code"] == "widget_unreachable"
+    assert await findings(page) == []
+    await launcher(page).click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await expect(note.first).to_be_empty()
+    assert len(complaints) == len(MODULES)
+
+
+async def test_the_tenants_colour_and_side_come_with_the_opening(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    scripted.config |= {"color": "#ffd400", "position": "left"}
+    await visit(page, site, scripted)
+    assert (await launcher(page).evaluate(FACE))["backgroundColor"] == LADYBIRD
+    await opened(page)
+    await expect(launcher(page)).to_have_css("background-color", "rgb(255, 212, 0)")
+    await expect(launcher(page)).to_have_css("color", "rgb(0, 0, 0)")
+    box = await launcher(page).bounding_box()
+    assert box is not None
+    assert box["x"] < 640
+
+
+async def test_the_pages_colour_and_side_win_over_the_tenants(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    scripted.config |= {"color": "#ffd400", "position": "left"}
+    await visit(page, site, scripted, color="#06c", position="right")
+    await opened(page)
+    await expect(page.get_by_text(scripted.config["disclosure"]).first).to_be_visible()
+    await expect(launcher(page)).to_have_css("background-color", "rgb(0, 102, 204)")
+    box = await launcher(page).bounding_box()
+    assert box is not None
+    assert box["x"] > 640
+
+
+async def test_on_a_phone_it_makes_room_and_comes_back_with_the_focus(
+    phone: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(phone, site, scripted)
+    await launcher(phone).tap()
+    await expect(phone.get_by_role("dialog")).to_be_visible()
+    await expect(phone.locator("#launcher")).to_be_hidden()
+    await phone.keyboard.press("Escape")
+    await expect(phone.locator("#launcher")).to_be_focused()
+    await expect(phone.locator("#launcher")).to_be_visible()
+
+
+async def test_the_keyboard_opens_and_closes_and_the_focus_comes_back(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await expect(launcher(page)).not_to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(launcher(page)).to_be_focused()
+
+
+async def test_a_second_click_closes(page: Page, site: Site, scripted: Scripted) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    await launcher(page).click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(launcher(page)).to_be_focused()
+
+
+# From page to page
+
+ON = "sessionStorage.getItem('coccinelle:open')"
+FOCUSED = "document.activeElement.localName"
+
+
+async def test_what_was_open_is_open_on_the_next_page_without_taking_the_focus(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    assert await page.evaluate(ON) == "1"
+    await page.goto(site.put("/next", document("<input autofocus>" + embed(scripted.url))))
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await page.evaluate(FOCUSED) == "input"
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.reload()
+    await expect(launcher(page)).to_have_attribute("aria-expanded", "false")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_what_was_closed_stays_closed_on_the_next_page(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    assert await page.evaluate(ON) is None
+    scripted.requests.clear()
+    await page.reload()
+    await expect(launcher(page)).to_be_visible()
+    assert not scripted.asked("/api/widget/config")
+
+
+async def test_a_page_may_open_it_but_not_after_the_visitor_closed_it(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted, open=True)
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await page.evaluate(FOCUSED) == "body"
+    assert await page.evaluate(ON) is None
+    await launcher(page).click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    scripted.requests.clear()
+    await page.reload()
+    await expect(launcher(page)).to_be_visible()
+    assert not scripted.asked("/api/widget/config")
+
+
+@pytest.mark.parametrize("told", ["false", "0"])
+async def test_a_page_may_say_that_it_is_not_open(
+    page: Page, site: Site, scripted: Scripted, told: str
+) -> None:
+    await visit(page, site, scripted, open=told)
+    await page.wait_for_timeout(200)
+    assert not scripted.asked("/api/widget/config")
+
+
+async def test_a_page_does_not_cover_a_phone_with_it(
+    phone: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(phone, site, scripted, open=True)
+    await phone.wait_for_timeout(200)
+    assert not scripted.asked("/api/widget/config")
+
+
+async def test_blocked_storage_does_not_stop_it(page: Page, site: Site, scripted: Scripted) -> None:
+    inner = document(embed(scripted.url)).replace('"', "&quot;")
+    frame = f'<iframe sandbox="allow-scripts" width="900" height="780" srcdoc="{inner}"></iframe>'
+    await page.goto(site.put("/", document(frame)))
+    inside = page.frame_locator("iframe")
+    await inside.get_by_role("button", name="Discuter avec nous").click()
+    await expect(inside.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(inside.get_by_role("dialog")).to_be_hidden()
+
+
+# Strict pages
+
+
+NONCE = "script-src 'nonce-abc' 'strict-dynamic'"
+
+
+@pytest.mark.parametrize(
+    "script_src", ["script-src HOST", NONCE, f"{NONCE}; require-trusted-types-for 'script'"]
+)
+async def test_a_strict_page_needs_to_allow_two_things(
+    page: Page, site: Site, scripted: Scripted, complaints: list[str], script_src: str
+) -> None:
+    policy = f"default-src 'none'; {script_src}; connect-src HOST; base-uri 'none'"
+    header = {"content-security-policy": policy.replace("HOST", scripted.url)}
+    script = embed(scripted.url).replace("<script", '<script nonce="abc"')
+    await page.goto(site.put("/", document(script), header))
+    face = await launcher(page).evaluate(FACE)
+    assert face["backgroundColor"] == LADYBIRD
+    await opened(page)
+    scripted.say("Avec **plaisir**.")
+    await page.get_by_role("textbox").fill("Bonjour")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("plaisir").first).to_be_visible()
+    assert [said for said in complaints if "favicon" not in said] == []
+
+
+# Single-page applications
+
+
+async def swap(page: Page, script: str) -> None:
+    """Let the page change itself, and wait until everybody noticed."""
+    await page.evaluate(f"async () => {{ {script}; await new Promise(requestAnimationFrame); }}")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "document.body.innerHTML = '<p>Une autre page</p>'",
+        "document.body.replaceChildren()",
+        "while (document.body.firstChild) document.body.firstChild.remove()",
+        "document.body.replaceWith(document.createElement('body'))",
+        "document.body = document.body.cloneNode(true)",
+        "document.body.remove(); await 0; document.documentElement.append("
+        "document.createElement('body'))",
+        "document.documentElement.replaceWith(document.documentElement.cloneNode(true))",
+    ],
+)
+async def test_a_new_page_in_the_same_document_keeps_the_launcher_and_the_conversation(
+    page: Page, site: Site, scripted: Scripted, script: str
+) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    await page.get_by_role("textbox").fill("Un brouillon")
+    await swap(page, script)
+    assert await page.locator("coccinelle-widget").count() == 1
+    await expect(page.get_by_role("textbox")).to_have_value("Un brouillon")
+    await launcher(page).click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "document.querySelector('coccinelle-widget').remove()",
+        "document.querySelector('main').remove(); Coccinelle.remove()",
+        "document.body.removeChild(document.querySelector('coccinelle-widget'))",
+    ],
+)
+async def test_removed_on_purpose_it_stops_everything_and_stays_away(
+    page: Page, site: Site, scripted: Scripted, script: str
+) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    gate = Gate()
+    scripted.say(before=[gate])
+    await page.get_by_role("textbox").fill("Bonjour")
+    await page.keyboard.press("Enter")
+    await gate.reached.wait()
+    await swap(page, script)
+    assert await page.locator("coccinelle-widget").count() == 0
+    await swap(page, "document.body.innerHTML = ''")
+    assert await page.locator("coccinelle-widget").count() == 0
+    while scripted.open_streams:
+        await page.wait_for_timeout(20)
+
+
+async def test_removed_while_it_loads_it_does_not_come_back(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    gate = Gate()
+    scripted.script(".js", gate)
+    await launcher(page).click()
+    await gate.reached.wait()
+    await swap(page, "window.widget = Coccinelle; Coccinelle.remove()")
+    gate.open()
+    await page.wait_for_timeout(200)
+    assert not await page.get_by_role("dialog").count()
+
+
+async def test_added_again_it_works_again(page: Page, site: Site, scripted: Scripted) -> None:
+    await visit(page, site, scripted)
+    await opened(page)
+    await page.keyboard.press("Escape")
+    widget = "document.querySelector('coccinelle-widget')"
+    await swap(page, f"const kept = {widget}; kept.remove(); document.body.append(kept)")
+    await opened(page)
+    await page.get_by_role("textbox").fill("Bonjour")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Voici la réponse").first).to_be_visible()
+
+
+async def test_included_again_after_it_was_removed_it_is_back(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await swap(page, "Coccinelle.remove()")
+    await page.add_script_tag(url=f"{scripted.url}/widget.js")
+    assert await page.locator("coccinelle-widget").count() == 0
+    await page.evaluate(
+        """(src) => {
+          const script = document.createElement("script");
+          script.dataset.key = "pk_x";
+          script.src = src;
+          document.body.append(script);
+        }""",
+        f"{scripted.url}/widget.js",
+    )
+    await opened(page)

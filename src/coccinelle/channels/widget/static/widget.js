@@ -41,6 +41,7 @@
     "1 0-2.8zm4.5 0a1.4 1.4 0 1 1 0 2.8 1.4 1.4 0 0 1 0-2.8z";
   const CHEVRON = "M5.3 8.3a1 1 0 0 1 1.4 0l5.3 5.3 5.3-5.3a1 1 0 1 1 1.4 1.4l-6 6a1 1 0 0 1-1.4 " +
     "0l-6-6a1 1 0 0 1 0-1.4z";
+  const SMALL = "(max-width: 767.98px), (max-height: 480px)";
   const SIDE = /^(left|right)$/;
   const GAP = "max(20px, env(safe-area-inset-right))";
   const LOOK = `
@@ -89,7 +90,7 @@
     #note:empty { padding: 0; border: 0; box-shadow: none; }
     @media (prefers-reduced-motion: no-preference) {
       #launcher, #launcher path { transition: .35s cubic-bezier(.3, 1.8, .5, 1); }
-      #launcher, #launcher path { transition-property: transform, opacity, box-shadow; }
+      #launcher, #launcher path { transition-property: transform, opacity; }
       #launcher:hover { transform: scale(1.07); }
       #launcher:active { transform: scale(.94); transition-duration: .1s; }
       #launcher path + path { transform: rotate(-90deg); }
@@ -111,7 +112,7 @@
     }
     :host([hidden]) { display: none !important; }
     @media print { :host { display: none !important; } }
-    @media (max-width: 767.98px) { #launcher[aria-expanded=true] { display: none; } }`;
+    @media ${SMALL} { #launcher[aria-expanded=true] { display: none; } }`;
   const INLINE = `
     :host { display: block; position: relative; block-size: 600px; }
     :host([hidden]), #launcher[aria-expanded=true] { display: none; }
@@ -196,6 +197,11 @@
       for (const name of ATTRIBUTES) if (name in data) element.setAttribute(name, data[name]);
       element.#isPlaced = true;
       putBack(element);
+    }
+
+    static remove(element) {
+      element?.#leave();
+      element?.remove();
     }
 
     #root = this.attachShadow({ mode: "open" });
@@ -302,11 +308,6 @@
       } catch { /* Blocked. */ }
     }
 
-    remove() {
-      this.#leave();
-      super.remove();
-    }
-
     get #key() {
       return this.getAttribute("key") || undefined;
     }
@@ -355,7 +356,7 @@
       if (this.isInline) return this.#whenSeen(() => this.#open(false));
       const last = remembered();
       const isOpen = last ? last === "1" : this.#isOpenByDefault;
-      if (isOpen && matchMedia("(min-width: 768px)").matches) this.#open(false);
+      if (isOpen && !matchMedia(SMALL).matches) this.#open(false);
     }
 
     #whenSeen(fn) {
@@ -487,9 +488,10 @@
     }
   }
 
-  const METHODS = ["open", "close", "toggle", "send", "identify", "reset", "remove"];
+  const METHODS = ["open", "close", "toggle", "send", "identify", "reset"];
   const api = {
     version: VERSION,
+    remove: () => Chat.remove(current()),
     on: (name, fn) => {
       if (name === "ready" && current()) queueMicrotask(fn);
       return listen(window, name, fn);
