@@ -23,6 +23,7 @@ VARYING = {
     "x-request-id": "[0-9a-f]{32}",
     "x-visitor-token": r"\S{60,}",
     "retry-after": r"\d{1,2}",
+    "etag": '"[0-9a-f]{16}(-gzip)?"',
 }
 NOT_OURS = {"date", "content-length", "connection", "transfer-encoding", "server"}
 
@@ -77,6 +78,8 @@ BY_PAGE = {"X-Coccinelle-Key": "{public_key}"}
 ASKING = {"Access-Control-Request-Method": "POST"}
 ASKING_WITH_KEY = {**ASKING, "Access-Control-Request-Headers": "content-type, x-coccinelle-key"}
 STREAM = {"Accept": "text/event-stream"}
+ANY_PAGE = {"Origin": "https://evil.example", "Accept-Encoding": "identity"}
+CONFIG = "/api/widget/config"
 
 KINDS = {
     "chat, no page": chat(),
@@ -108,6 +111,20 @@ KINDS = {
     "rate limit, its page": Kind("GET", "/api/rate-limit/c", {"Origin": "{page}"}),
     "history, no token, its page": Kind(
         "GET", "/api/conversations/c/messages?user_id=u", {"Origin": "{page}"}
+    ),
+    "launcher, any page": Kind("GET", "/widget.js", ANY_PAGE),
+    "launcher, compressed": Kind("GET", "/widget.js", {"Accept-Encoding": "gzip"}),
+    "module, its own name": Kind("GET", "/widget/transport.js", ANY_PAGE),
+    "module, of another version": Kind("GET", "/widget/transport.0123456789abcdef.js", ANY_PAGE),
+    "module, none": Kind("GET", "/widget/nobody.js", ANY_PAGE),
+    "widget's types": Kind("GET", "/widget/coccinelle.d.ts", ANY_PAGE),
+    "widget, no page": Kind("GET", CONFIG),
+    "widget, its page": Kind("GET", CONFIG, {"Origin": "{page}"}),
+    "widget, public key, its page": Kind("GET", CONFIG, {"Origin": KEY_PAGE, **BY_PAGE}),
+    "widget, another page": Kind("GET", CONFIG, {"Origin": "https://evil.example"}),
+    "widget, unknown key": Kind("GET", CONFIG + "?key=pk_nobody", {"Origin": "{page}"}),
+    "preflight of widget, public key, its page": Kind(
+        "OPTIONS", CONFIG, {"Origin": KEY_PAGE, **ASKING_WITH_KEY}
     ),
     "webhook, no page": webhook(),
     "webhook, its page": webhook(Origin="{page}"),

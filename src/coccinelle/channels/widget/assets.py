@@ -30,6 +30,7 @@ _FOR_ANY_PAGE = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Vary": "Accept-Encoding",
 }
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/)[ \t]*$", re.DOTALL | re.MULTILINE)
 _IN_MODULES = re.compile(r'"\./([A-Za-z0-9_-]+)\.js"')
 _IN_LAUNCHER = re.compile(r'"\./widget/([A-Za-z0-9_-]+)\.js"')
 _HASHED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<digest>[0-9a-f]{16})\.js")
@@ -56,30 +57,31 @@ class Assets:
     A module is `name.js`, and also `name.<digest>.js`.
     """
 
-    launcher: Asset | None
+    launcher: Asset
     files: Mapping[str, Asset]
 
 
 def read_assets(folder: Traversable = STATIC) -> Assets:
     """The files of `folder`, in which `"./name.js"` becomes `"./name.<digest>.js"`.
 
-    In the launcher it is `"./widget/name.js"`. What a module imports is named before the module
-    is, so that its own name changes with anything that it loads.
+    In the launcher it is `"./widget/name.js"`. What a module imports is named before the module is,
+    so that its own name changes with anything that it loads. Comments on lines of their own are for
+    who reads the source: they are not sent, and line numbers stay.
 
     Raises:
-        BrokenAssets: modules import each other in a circle, or one that is not there.
+        BrokenAssets: modules import each other in a circle, or one that is not there; or the
+            launcher is not there.
     """
-    texts = {file.name: file.read_text("utf-8") for file in _files(folder)}
-    launcher = texts.pop(LAUNCHER, None)
+    texts = {file.name: _sent(file) for file in _files(folder)}
+    if LAUNCHER not in texts:
+        raise BrokenAssets(f"{LAUNCHER} is not there")
+    launcher = texts.pop(LAUNCHER)
     modules = {name: text for name, text in texts.items() if name.endswith(".js")}
     files = {name: _asset(name, text) for name, text in texts.items() if name not in modules}
     for name in _dependencies_first(modules):
         files[name] = _asset(name, _named_by_content(modules[name], _IN_MODULES, files, name))
-    if launcher is None:
-        return Assets(None, files)
-    return Assets(
-        _asset(LAUNCHER, _named_by_content(launcher, _IN_LAUNCHER, files, LAUNCHER)), files
-    )
+    launcher = _named_by_content(launcher, _IN_LAUNCHER, files, LAUNCHER)
+    return Assets(_asset(LAUNCHER, launcher), files)
 
 
 def routes(assets: Assets) -> APIRouter:
@@ -87,8 +89,6 @@ def routes(assets: Assets) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def launcher(request: Request) -> Response:
-        if assets.launcher is None:
-            raise NotFound
         return _answer(request, assets.launcher, SHORT)
 
     async def file(request: Request, name: str) -> Response:
@@ -101,10 +101,15 @@ def routes(assets: Assets) -> APIRouter:
 
 
 def _files(folder: Traversable) -> list[Traversable]:
-    if not folder.is_dir():
-        return []
     files = (file for file in folder.iterdir() if file.name.endswith(tuple(_TYPES)))
     return sorted(files, key=lambda file: file.name)
+
+
+def _sent(file: Traversable) -> str:
+    text = file.read_text("utf-8")
+    if not file.name.endswith(".js"):
+        return text
+    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
 
 
 def _dependencies_first(modules: Mapping[str, str]) -> list[str]:
@@ -124,7 +129,7 @@ def _named_by_content(
     def renamed(found: re.Match[str]) -> str:
         asset = files.get(f"{found[1]}.js")
         if asset is None:
-            return found[0]
+            raise BrokenAssets(f"{importer} imports {found[1]}.js, which is not there")
         return found[0].replace(f"{found[1]}.js", f"{found[1]}.{asset.digest}.js")
 
     return imported.sub(renamed, text)
