@@ -93,6 +93,15 @@ class Talk:
         """Say something, and wait for all that comes of it."""
         return await self.ended(await self.start(text, **options))
 
+    async def hurried(self, number: int = 0, *, seconds: int = 120) -> Turn:
+        """A turn once it is over, in a page whose time is the test's: at most `seconds` go by."""
+        for _ in range(seconds):
+            if (await self.turn(number)).is_over:
+                break
+            await self.page.clock.run_for(1_000)
+            await asyncio.sleep(0.02)
+        return await self.ended(number)
+
     async def turn(self, number: int = 0) -> Turn:
         """How far a turn is."""
         script = (

@@ -309,7 +309,7 @@ async def test_what_is_corrupt_in_the_storage_is_dropped(
     turn = await visitor.ask(QUESTION)
     assert turn.kinds[-1] == "done"
     kept = await stored(visitor)
-    assert len(kept["conversationId"]) == 36
+    assert len(kept["conversationId"]) == 32
     assert kept["token"]
 
 

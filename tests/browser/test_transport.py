@@ -307,10 +307,7 @@ async def test_an_answer_that_never_comes_back_is_given_up(
         await visitor.until_event("delta")
         cable.cut()
         await visitor.until_event("waiting")
-        for _ in range(70):
-            await visitor.page.clock.run_for(1_000)
-            await asyncio.sleep(0.01)
-        turn = await visitor.ended()
+        turn = await visitor.hurried(seconds=62)
     gate.open()
     assert turn.error is not None
     assert turn.error["code"] == "network"
@@ -328,10 +325,7 @@ async def test_a_server_that_is_not_there_is_given_up_sooner(
         cable.cut()
         visitor = await talk(context, site, cable.url, with_clock=True)
         await visitor.start(QUESTION)
-        for _ in range(20):
-            await visitor.page.clock.run_for(1_000)
-            await asyncio.sleep(0.02)
-        turn = await visitor.ended()
+        turn = await visitor.hurried(seconds=17)
     assert turn.error is not None
     assert (turn.error["code"], turn.error["status"]) == ("network", 0)
     assert turn.error["retryable"]
@@ -464,7 +458,7 @@ async def test_what_is_no_problem_is_named_by_its_status(
 async def test_a_busy_server_is_waited_for_while_reconnecting(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:
-    visitor = await talk(context, site, scripted.url)
+    visitor = await talk(context, site, scripted.url, with_clock=True)
     gate = Gate()
     scripted.stream(*words("Bon"), gate, Cut(), delta("jour"), Event("done", answer("Bonjour")))
     await visitor.start(QUESTION)
@@ -477,7 +471,7 @@ async def test_a_busy_server_is_waited_for_while_reconnecting(
         Refusal(429, "rate_limited", "Un instant.", 1),
     )
     gate.open()
-    turn = await visitor.ended()
+    turn = await visitor.hurried()
     assert turn.shown == "Bonjour"
     seconds = [event["seconds"] for event in turn.events if event["type"] == "waiting"]
     assert len(seconds) == 5

@@ -1,37 +1,30 @@
-const GET_MS = 30_000;
 const CHAT_MS = 55_000; // The server may wait 45 s for a twin of the message.
+const ANSWER_MS = 30_000;
 const SILENCE_MS = 40_000; // It sends a comment every 15 s.
 const CLOSING_MS = 1_000;
-const UNREACHED_MS = 15_000;
-const RECONNECTING_MS = 60_000;
-const SHORTEST_MS = 500;
-const LONGEST_MS = 8_000;
-const OFFLINE_MS = 15_000; // Some systems say "offline" and are not.
-const MOST_RECONNECTS = 40;
 const TWIN_TOKEN_MS = 1_000;
+const OFFLINE_MS = 15_000; // Some systems say "offline" and are not.
+const [SHORTEST_MS, LONGEST_MS] = [500, 8_000];
+const [UNREACHED_MS, RECONNECTING_MS] = [15_000, 60_000];
+const MOST_RECONNECTS = 40;
 
 const PRINTABLE = /^[!-~]+$/;
 const EVENTS = ["agent", "delta", "reset", "tool", "handoff"];
 
-/**
- * Why something failed: `code` is the server's, `network`, `aborted` or `http_<status>`; `detail`
- * the server's sentence in the reader's language, or "".
- */
+/** `code` is the server's, `network`, `aborted` or `http_<status>`; `detail` a sentence or "". */
 export class ChatError extends Error {
   constructor(code, { status = 0, detail = "", retryAfterSeconds, requestId } = {}) {
     super(detail || code);
     this.name = "ChatError";
     Object.assign(this, { code, status, detail, retryAfterSeconds, requestId });
     const isTwin = status === 409 && retryAfterSeconds !== undefined;
-    const isLost = status === 0 && code !== "aborted";
-    this.retryable = isLost || isTwin || status === 429 || status >= 500;
+    this.retryable = code === "network" || isTwin || status === 429 || status >= 500;
   }
 }
 
-/** A random id of 122 bits or more, without https too. */
+/** A random id of 128 bits. */
 export function newId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID wants https.
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -57,19 +50,16 @@ export class EventParser {
       this.#event = { data: [] };
       return event.data.length && { ...event, data: event.data.join("\n") };
     }
-    const [, field, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
-    if (field === "data") event.data.push(value ?? "");
+    const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
+    if (field === "data") event.data.push(value);
     if (field === "event") event.name = value;
     if (field === "id") event.id = value;
   }
 }
 
-/**
- * A visitor's conversation with a business; nothing is stored or asked for until a method is
- * called. What fails rejects with a `ChatError`.
- */
+/** A visitor's conversation; what fails rejects with a `ChatError`. Types: coccinelle.d.ts. */
 export class Transport {
-  /** Called with "message" or "conversation": another tab wrote, or it is another conversation. */
+  /** Called with "message" or "conversation": another tab wrote; it is another conversation. */
   onchange = null;
   /** Called with the `ChatError` of an `identify` that was refused. */
   onerror = null;
@@ -86,14 +76,15 @@ export class Transport {
   #life = new AbortController();
 
   constructor({ base, key, language, storage = "local" }) {
-    this.#base = new URL(base).origin;
+    const { origin, host } = new URL(base);
+    this.#base = origin;
     this.#key = key;
     this.#language = language;
-    this.#name = `coccinelle:${key || new URL(base).host}`;
+    this.#name = `coccinelle:${key || host}`;
     this.#isShared = storage === "local";
   }
 
-  /** `{userId, conversationId}`, or null before `begin()`. */
+  /** Null before `begin()`. */
   get conversation() {
     if (!this.#talk) return null;
     const { userId, conversationId } = this.#talk;
@@ -110,7 +101,7 @@ export class Transport {
     return this.conversation;
   }
 
-  /** What the widget shows: company, disclosure, greeting… */
+  /** What the widget shows. */
   config(signal) {
     const query = new URLSearchParams();
     if (this.#key) query.set("key", this.#key);
@@ -118,13 +109,13 @@ export class Transport {
     return this.#json(`widget/config?${query}`, { signal });
   }
 
-  /** All that was said, oldest first; nothing when the server does not know us (yet). */
+  /** All that was said, oldest first; nothing where the server does not know us. */
   async history() {
     const talk = this.#current();
     const items = [];
     const query = new URLSearchParams({ user_id: talk.userId, limit: 200 });
     try {
-      for (let isMore = Boolean(talk.token); isMore; ) {
+      for (let isMore = talk.token; isMore; ) {
         const page = await this.#json(`${pathOf(talk)}/messages?${query}`, { talk });
         items.push(...page.items);
         isMore = page.next_cursor && page.next_cursor !== query.get("cursor");
@@ -137,12 +128,10 @@ export class Transport {
     return items;
   }
 
-  /**
-   * Says `text` once, however often it has to be sent, and yields TurnEvents until `done`. To try
-   * again after a failure, give the same `messageId`.
-   */
+  /** Says `text` once, and yields until `done`. To try again, give the same `messageId`. */
   async *send(text, { messageId = newId(), signal } = {}) {
-    const turn = { talk: this.#current(), text, messageId, signal, seen: new Set() };
+    const stops = [signal, this.#life.signal];
+    const turn = { talk: this.#current(), text, messageId, stops, seen: new Set() };
     const patience = new Patience();
     for (;;) {
       turn.talk.isSaid = true;
@@ -153,20 +142,15 @@ export class Transport {
           if (event.type === "done") return;
         }
       } catch (error) {
-        this.#check(signal);
-        if (error.status === 401 && !turn.isReached && !turn.isRenewed) {
-          await this.#renew(turn, error);
-          continue;
-        }
+        if (await this.#isRenewed(turn, error)) continue;
         const waitMs = patience.afterFailure(error, turn);
         yield { type: "waiting", seconds: waitMs && Math.ceil(waitMs / 1000) };
-        await pause(waitMs ?? OFFLINE_MS, [signal, this.#life.signal]);
-        this.#check(signal);
+        await pause(waitMs ?? OFFLINE_MS, stops);
       }
     }
   }
 
-  /** Asks for a person: `{id, status}`. */
+  /** Asks for a person. */
   async handoff({ email, phone, note } = {}) {
     const talk = this.#current();
     return this.#json(`${pathOf(talk)}/handoff`, { talk, body: { email, phone, note } });
@@ -178,7 +162,7 @@ export class Transport {
     return this.#json(path, { talk: this.#current(), body: { score, comment } });
   }
 
-  /** Tells who the visitor is, `{id, email?, hmac}`, once the server knows the conversation. */
+  /** Tells who the visitor is, once the server knows the conversation. */
   identify(user) {
     this.#user = user;
     this.#introduced = null;
@@ -197,10 +181,10 @@ export class Transport {
   }
 
   async *#attempt(turn) {
-    const { talk, text, messageId, signal, last } = turn;
+    const { talk, text, messageId, stops, last } = turn;
     const { userId: user_id, conversationId: conversation_id } = talk;
     const body = { user_id, conversation_id, message: text, message_id: messageId };
-    const effort = new Effort([signal, this.#life.signal]);
+    const effort = new Effort(stops);
     try {
       const response = await this.#ask(effort, "chat", { talk, body, last, ms: CHAT_MS });
       turn.isReached = true;
@@ -222,7 +206,7 @@ export class Transport {
       if (!told) continue;
       if (PRINTABLE.test(event.id ?? "")) turn.seen.add((turn.last = event.id));
       turn.isOver = told.type === "done" || told.type === "error";
-      if (told.type === "error") throw told.error;
+      if (told.error) throw told.error;
       if (told.type === "turn" || turn.isOver) this.#announce(turn.talk);
       yield told;
     }
@@ -232,16 +216,14 @@ export class Transport {
   async #json(path, asked) {
     const effort = new Effort([asked.signal, this.#life.signal]);
     try {
-      return await answered((await this.#ask(effort, path, asked)).json());
-    } catch (error) {
-      this.#check(asked.signal);
-      throw error;
+      const response = await this.#ask(effort, path, asked);
+      return await effort.answered(response.json());
     } finally {
       effort.end();
     }
   }
 
-  async #ask(effort, path, { talk, body, last, ms = GET_MS }) {
+  async #ask(effort, path, { talk, body, last, ms = ANSWER_MS }) {
     const headers = {
       Accept: path === "chat" && "text/event-stream",
       "Content-Type": body && "application/json",
@@ -252,7 +234,7 @@ export class Transport {
       "Last-Event-ID": last,
     };
     effort.within(ms);
-    const response = await answered(
+    const response = await effort.answered(
       fetch(`${this.#base}/api/${path}`, {
         method: body ? "POST" : "GET",
         headers: Object.entries(headers).filter(([, value]) => value),
@@ -270,25 +252,22 @@ export class Transport {
     return response;
   }
 
-  #check(signal) {
-    if (signal?.aborted || this.#life.signal.aborted) throw new ChatError("aborted");
-  }
-
-  /** The message goes to the same conversation with another tab's token, else to a new one. */
-  async #renew(turn, error) {
-    if (!/^visitor_token/.test(error.code)) throw error;
-    turn.isRenewed = true;
-    const { talk, signal } = turn;
+  /** Whether another token, or another conversation, is worth trying. */
+  async #isRenewed(turn, { status, code }) {
+    const { talk, stops, isReached, isRenewed } = turn;
+    const isRefused = status === 401 && /^visitor_token/.test(code);
+    if (!isRefused || isReached || isRenewed) return false;
     const { token } = talk;
     // Another tab may have opened this conversation a moment ago.
-    if (!token && this.#store) await pause(TWIN_TOKEN_MS, [signal, this.#life.signal]);
-    this.#check(signal);
+    if (!token && this.#store) await pause(TWIN_TOKEN_MS, stops);
     this.#sync();
     if (this.#talk === talk && talk.token === token) {
       this.#begin(talk);
-      this.#call("onchange", "conversation");
+      this.#tell("onchange", "conversation");
     }
     turn.talk = this.#talk;
+    turn.isRenewed = true;
+    return true;
   }
 
   #introduce(talk) {
@@ -297,16 +276,13 @@ export class Transport {
     const { id, email, hmac } = this.#user;
     this.#json(`${pathOf(talk)}/identity`, { talk, body: { id, email, hmac } }).catch((error) => {
       if (error.retryable) this.#introduced = null;
-      if (error.code !== "aborted") this.#call("onerror", error);
+      if (error.code !== "aborted") this.#tell("onerror", error);
     });
   }
 
-  #call(name, value) {
-    try {
-      this[name]?.(value);
-    } catch (error) {
-      console.error(error);
-    }
+  // What a callback throws stops nothing here.
+  #tell(name, value) {
+    queueMicrotask(() => this[name]?.(value));
   }
 
   #share() {
@@ -321,12 +297,12 @@ export class Transport {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => {
       this.#sync();
-      if (data === this.#talk.conversationId) this.#call("onchange", "message");
+      if (data === this.#talk.conversationId) this.#tell("onchange", "message");
     };
   }
 
-  #announce(talk) {
-    if (!this.#life.signal.aborted) this.#channel?.postMessage(talk.conversationId);
+  #announce({ conversationId }) {
+    if (!this.#life.signal.aborted) this.#channel?.postMessage(conversationId);
   }
 
   #current() {
@@ -341,15 +317,13 @@ export class Transport {
     const found = this.#stored();
     if (!found) return;
     const ahead = found.resets - mine.resets;
+    const isFirst = mine.token || mine.conversationId < found.conversationId;
     if (found.conversationId === mine.conversationId) {
       mine.token = found.token ?? mine.token;
-    } else if (ahead > 0 || (ahead === 0 && !mine.isSaid && !mine.token)) {
+    } else if (ahead > 0 || (!ahead && !mine.isSaid && !mine.token)) {
       this.#talk = found;
-      this.#call("onchange", "conversation");
-    } else if (
-      ahead < 0 ||
-      (!found.token && (mine.token || mine.conversationId < found.conversationId))
-    ) {
+      this.#tell("onchange", "conversation");
+    } else if (ahead < 0 || (!found.token && isFirst)) {
       this.#write();
     }
   }
@@ -370,9 +344,8 @@ export class Transport {
     try {
       const talk = JSON.parse(this.#store.getItem(this.#name));
       const { userId, conversationId, token, resets } = talk;
-      const isWhole = [userId, conversationId, token ?? "-"].every(
-        (value) => typeof value === "string" && PRINTABLE.test(value),
-      );
+      const texts = [userId, conversationId, token ?? "-"];
+      const isWhole = texts.every((text) => text.trim && PRINTABLE.test(text));
       return isWhole ? { userId, conversationId, token, resets: resets | 0 } : null;
     } catch {
       return null;
@@ -391,21 +364,43 @@ export class Transport {
 /** One request, or one pause, and what ends it early. */
 class Effort {
   #stop = new AbortController();
+  #stops;
   #timer;
   signal = this.#stop.signal;
 
-  constructor(signals, event = "offline") {
+  constructor(stops, event = "offline") {
+    this.#stops = stops;
     const until = { signal: this.signal };
     globalThis.addEventListener?.(event, this.end, until);
-    for (const signal of signals) {
-      if (signal?.aborted) this.end();
-      signal?.addEventListener("abort", this.end, until);
-    }
+    for (const stop of stops) stop?.addEventListener("abort", this.end, until);
+    if (this.#isStopped) this.end();
+  }
+
+  get #isStopped() {
+    return this.#stops.some((stop) => stop?.aborted);
+  }
+
+  check() {
+    if (this.#isStopped) throw new ChatError("aborted");
   }
 
   within(ms) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.end, ms);
+  }
+
+  end = () => {
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+  };
+
+  async answered(promise) {
+    try {
+      return await promise;
+    } catch {
+      this.check();
+      throw new ChatError("network");
+    }
   }
 
   async *events(response) {
@@ -416,19 +411,23 @@ class Effort {
     const parser = new EventParser();
     for (;;) {
       this.within(SILENCE_MS);
-      const { done, value } = await answered(reader.read());
+      const { done, value } = await this.answered(reader.read());
       if (done) return;
       yield* parser.push(decoder.decode(value, { stream: true }));
     }
   }
-
-  end = () => {
-    clearTimeout(this.#timer);
-    this.#stop.abort();
-  };
 }
 
-/** How long a broken answer is worth waiting for; while offline, for ever. */
+async function pause(ms, stops) {
+  const effort = new Effort(stops, "online");
+  if (!effort.signal.aborted) {
+    effort.within(ms);
+    await new Promise((resolve) => effort.signal.addEventListener("abort", resolve));
+  }
+  effort.check();
+}
+
+/** How long a broken answer is worth waiting for: offline, for ever. */
 class Patience {
   #since = null;
   #failures = 0;
@@ -441,7 +440,7 @@ class Patience {
 
   /** Milliseconds until the next attempt; null: until the network is back. May throw `error`. */
   afterFailure(error, { isReached, isOver }) {
-    const mayPass = error.status === 0 || (isReached && error.retryable);
+    const mayPass = isReached ? error.retryable : error.code === "network";
     if (isOver || !mayPass || this.#reconnects++ > MOST_RECONNECTS) throw error;
     if (globalThis.navigator?.onLine === false) {
       this.renew();
@@ -457,38 +456,25 @@ class Patience {
   }
 }
 
-function pause(ms, signals) {
-  return new Promise((resolve) => {
-    const effort = new Effort(signals, "online");
-    if (effort.signal.aborted) return resolve();
-    effort.signal.addEventListener("abort", resolve);
-    effort.within(ms);
-  });
-}
-
-function answered(promise) {
-  return promise.catch(() => {
-    throw new ChatError("network");
-  });
-}
-
 async function refusal(response) {
   const { status, headers } = response;
-  const problem = Object(await response.json().catch(() => null));
-  const { code = `http_${status}`, detail, request_id } = problem;
-  const requestId = request_id ?? headers.get("X-Request-Id") ?? undefined;
+  const value = Object(await response.json().catch(() => null));
   const retryAfterSeconds = secondsUntil(headers.get("Retry-After"));
-  return new ChatError(code, { status, detail, retryAfterSeconds, requestId });
+  const request_id = headers.get("X-Request-Id");
+  return problem({ code: `http_${status}`, request_id, ...value, status, retryAfterSeconds });
 }
 
-/** A Retry-After header in either form, RFC 9110 section 10.2.3. */
+function problem({ code = "network", request_id: requestId, ...told }) {
+  return new ChatError(code, { ...told, requestId });
+}
+
+// Retry-After in either form, RFC 9110 section 10.2.3.
 function secondsUntil(value) {
-  if (!value || /^\d+$/.test(value)) return value ? Number(value) : undefined;
-  const seconds = Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds >= 0 ? seconds : seconds < 0 ? 0 : undefined;
+  const untilMs = Date.parse(value) - Date.now();
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.max(0, Math.ceil(untilMs / 1000));
+  return seconds >= 0 ? seconds : undefined;
 }
 
-/** An event as the reader of an answer sees it; null when it says nothing to us. */
 function understood({ name: type, data }) {
   let value;
   try {
@@ -497,10 +483,7 @@ function understood({ name: type, data }) {
     return null;
   }
   if (type === "turn") return { type, turnId: value.turn_id };
-  if (type === "error") {
-    const told = { ...value, requestId: value.request_id };
-    return { type, error: new ChatError(value.code ?? "network", told) };
-  }
+  if (type === "error") return { type, error: problem(value) };
   if (type === "done") return typeof value.message === "string" ? { type, answer: value } : null;
   if (type === "delta" && typeof value.text !== "string") return null;
   return EVENTS.includes(type) ? { ...value, type } : null;
