@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from coccinelle.agents import store as agents
+from coccinelle.channels.widget import store as widget
 from coccinelle.demo import content, loader
 from coccinelle.foundation import migrate, postgres
 from coccinelle.foundation.database import Database
@@ -74,6 +75,18 @@ async def test_both_tenants_are_there_with_agents_hosts_and_knowledge(first: Fir
     for key in ("audrey", "carole"):
         assert sum(source.agents == [key] for source in sources) >= 12
     assert (await counted(house))[f"{AGENCE} chunks"] >= 150
+
+
+async def test_each_business_has_a_widget_of_its_own_colour(first: FirstRun) -> None:
+    chosen = []
+    for slug in (AGENCE, GARAGE):
+        tenant = await tenants.find(first.house.db, slug)
+        async with first.house.db.tenant(tenant.id) as tx:
+            settings = await widget.settings(tx)
+        assert settings is not None
+        chosen.append((settings.color, settings.reply_within_minutes))
+
+    assert chosen == [("#c2255c", 120), ("#1f5c3a", 60)]
 
 
 async def test_a_row_of_a_price_list_is_found_and_no_neighbour(first: FirstRun) -> None:

@@ -153,8 +153,7 @@ async def check_identity(tx: TenantTx, caller: Caller, *, identity: str, proof: 
     Raises:
         Forbidden: it did not; or the caller brings no public key, or one without a secret.
     """
-    key_id = caller.key_id if caller.via == "public_key" else None
-    secret = await store.identity_secret(tx, key_id) if key_id else None
+    secret = await store.identity_secret(tx, caller.key_id) if caller.key_id else None
     if secret is None:
         raise Forbidden("identity_not_available")
     if not proves(proof, identity, secret):
