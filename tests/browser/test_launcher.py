@@ -67,6 +67,15 @@ async def visit(
     await expect(launcher(page)).to_be_visible()
 
 
+async def no_stream_is_left(page: Page, scripted: Scripted) -> None:
+    """The server notices that nobody listens any more."""
+    for _ in range(100):
+        if not scripted.open_streams:
+            return
+        await page.wait_for_timeout(50)
+    pytest.fail("somebody still listens")
+
+
 def luminance(color: str) -> float:
     """Relative luminance of `rgb(…)` (WCAG 2.2)."""
     parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
@@ -627,8 +636,7 @@ async def test_removed_on_purpose_it_stops_everything_and_stays_away(
     assert await page.locator("coccinelle-widget").count() == 0
     await swap(page, "document.body.innerHTML = ''")
     assert await page.locator("coccinelle-widget").count() == 0
-    while scripted.open_streams:
-        await page.wait_for_timeout(20)
+    await no_stream_is_left(page, scripted)
 
 
 async def test_removed_while_it_loads_it_does_not_come_back(

@@ -270,8 +270,8 @@
       else this.#draw();
     }
 
-    open() {
-      return this.#open(true, true);
+    async open() {
+      await this.#open(true, true);
     }
 
     close() {
@@ -370,7 +370,8 @@
     }
 
     async #open(isFocused, isAsked) {
-      if (this.#isWanted || !live.has(this)) return;
+      if (this.#isWanted) return this.#mounting.catch(() => {});
+      if (!live.has(this)) return;
       const { signal } = this.#life;
       this.#isWanted = true;
       this.#note.textContent = "";
