@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.async_api import Browser, Playwright
@@ -37,6 +38,10 @@ def found(playwright: Playwright) -> str | None:
     return next((path for path in candidates if path), None)
 
 
-async def launch(playwright: Playwright, path: str) -> Browser:
-    """The browser at `path`, without a window."""
-    return await playwright.chromium.launch(executable_path=path, args=FLAGS)
+async def launch(
+    playwright: Playwright, path: str, *, env: Mapping[str, str] | None = None
+) -> Browser:
+    """The browser at `path`, without a window; `env` is its environment, unless it is ours."""
+    return await playwright.chromium.launch(
+        executable_path=path, args=FLAGS, env={**env} if env else None
+    )
