@@ -35,12 +35,14 @@ async def publish_all(tx: TenantTx, written: Sequence[WrittenAgent]) -> list[str
     """Let the tenant's agents be as they are written: new ones made, changed ones published.
 
     They also come in the order in which they are written. Agents that are not mentioned stay as
-    and where they are. Returns the keys of those that got a new version.
+    and where they are; what a file does not say (type, voice) stays too. Returns the keys of those
+    that got a new version.
     """
     live = {agent.key: agent for agent in await store.live_agents(tx)}
     changed = []
     for agent in written:
-        known, configuration = live.get(agent.key), agent.configuration()
+        known = live.get(agent.key)
+        configuration = agent.configuration(known.configuration if known else None)
         if known is not None and known.configuration == configuration:
             continue
         if known is None:

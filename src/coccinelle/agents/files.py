@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -55,9 +56,10 @@ class WrittenAgent(BaseModel):
     temperature: float = Field(0.3, ge=0, le=2)
     legacy_type: Literal["creation", "automation"] | None = None
 
-    def configuration(self) -> Configuration:
-        """What a version of the agent freezes."""
-        return Configuration(**self.model_dump(exclude={"key"}))
+    def configuration(self, known: Configuration | None = None) -> Configuration:
+        """What a version of the agent freezes; of `known`, what a file does not say."""
+        written = self.model_dump(exclude={"key"})
+        return Configuration(**written) if known is None else replace(known, **written)
 
 
 class _File(BaseModel):

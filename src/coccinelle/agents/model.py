@@ -8,6 +8,28 @@ from typing import Literal
 from coccinelle.foundation.ids import AgentId, AgentVersionId
 
 LegacyType = Literal["creation", "automation"]
+AgentType = Literal[
+    "multi_purpose",
+    "real_estate_reception",
+    "appointment_booking",
+    "phone_reception",
+    "customer_support",
+    "custom",
+]
+Setting = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How an agent sounds. The provider `default` has two voices, `female` and `male`.
+
+    `language` is a BCP 47 tag; `settings` are the provider's own.
+    """
+
+    provider: str = "default"
+    id: str = "female"
+    language: str = "fr-FR"
+    settings: tuple[tuple[str, Setting], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +52,10 @@ class Configuration:
     models: tuple[str, ...] = ()
     temperature: float = 0.3
     legacy_type: LegacyType | None = None
+    type: AgentType = "custom"
+    voice: Voice = Voice()
+    enable_appointments: bool = False
+    enable_products: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
 
-from coccinelle.agents.model import Agent, Configuration, LegacyType
+from coccinelle.agents.model import (
+    Agent,
+    AgentType,
+    Configuration,
+    LegacyType,
+    Setting,
+    Voice,
+)
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import Conflict
 from coccinelle.foundation.ids import AgentId, AgentVersionId
@@ -37,6 +45,13 @@ class _LiveRow:
     models: list[str]
     temperature: float
     legacy_type: LegacyType | None
+    type: AgentType
+    voice_provider: str
+    voice_id: str
+    voice_language: str
+    voice_settings: dict[str, Setting]
+    enable_appointments: bool
+    enable_products: bool
 
 
 async def insert_agent(tx: TenantTx, *, agent_id: AgentId, key: str, position: int) -> None:
@@ -52,16 +67,20 @@ async def insert_agent(tx: TenantTx, *, agent_id: AgentId, key: str, position: i
 async def insert_draft(
     tx: TenantTx, *, version_id: AgentVersionId, agent_id: AgentId, configuration: Configuration
 ) -> None:
-    c = configuration
+    c, voice = configuration, configuration.voice
     await tx.run(
         "INSERT INTO agent_versions (id, tenant_id, agent_id, number, name, description, persona,"
         " greeting, fallback_message, composer_intro, language, keywords, examples, models,"
-        " temperature, legacy_type)"
+        " temperature, legacy_type, type, voice_provider, voice_id, voice_language, voice_settings,"
+        " enable_appointments, enable_products)"
         " SELECT %s, %s, %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " %s, %s FROM agent_versions WHERE tenant_id = %s AND agent_id = %s",
+        " %s, %s, %s, %s, %s, %s, %s, %s, %s"
+        " FROM agent_versions WHERE tenant_id = %s AND agent_id = %s",
         [version_id, tx.tenant_id, agent_id, c.name, c.description, c.persona, c.greeting]
         + [c.fallback_message, c.composer_intro, c.language, list(c.keywords), list(c.examples)]
-        + [list(c.models), c.temperature, c.legacy_type, tx.tenant_id, agent_id],
+        + [list(c.models), c.temperature, c.legacy_type, c.type, voice.provider, voice.id]
+        + [voice.language, Jsonb(dict(voice.settings)), c.enable_appointments, c.enable_products]
+        + [tx.tenant_id, agent_id],
     )
 
 
@@ -89,7 +108,8 @@ async def live_agents(tx: TenantTx) -> list[Agent]:
         _LiveRow,
         "SELECT a.id, v.id AS version_id, a.key, a.position, v.name, v.description, v.persona,"
         " v.greeting, v.fallback_message, v.composer_intro, v.language, v.keywords, v.examples,"
-        " v.models, v.temperature, v.legacy_type"
+        " v.models, v.temperature, v.legacy_type, v.type, v.voice_provider, v.voice_id,"
+        " v.voice_language, v.voice_settings, v.enable_appointments, v.enable_products"
         " FROM agents a JOIN agent_versions v"
         " ON v.tenant_id = a.tenant_id AND v.id = a.live_version_id"
         " WHERE a.tenant_id = %s ORDER BY a.position, a.key",
@@ -131,5 +151,14 @@ def _agent(row: _LiveRow) -> Agent:
         models=tuple(row.models),
         temperature=row.temperature,
         legacy_type=row.legacy_type,
+        type=row.type,
+        voice=Voice(
+            row.voice_provider,
+            row.voice_id,
+            row.voice_language,
+            tuple(sorted(row.voice_settings.items())),
+        ),
+        enable_appointments=row.enable_appointments,
+        enable_products=row.enable_products,
     )
     return Agent(row.id, row.version_id, row.key, row.position, configuration)
