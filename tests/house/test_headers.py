@@ -126,6 +126,7 @@ KINDS = {
     "preflight of widget, public key, its page": Kind(
         "OPTIONS", CONFIG, {"Origin": KEY_PAGE, **ASKING_WITH_KEY}
     ),
+    "demo page, of no demo business": Kind("GET", "/demo"),
     "webhook, no page": webhook(),
     "webhook, its page": webhook(Origin="{page}"),
     "webhook, another page": webhook(Origin="https://evil.example"),
