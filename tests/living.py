@@ -28,7 +28,13 @@ from coccinelle.providers.embeddings.model import Embedder
 from coccinelle.tenants import actions as tenants
 from tests.embedder import WordEmbedder
 
-ROOMY = {"COCCINELLE_RATE_ADDRESS_MESSAGES": "100000", "COCCINELLE_DOCS_PAGE": "true"}
+ROOMY = {
+    "COCCINELLE_RATE_ADDRESS_MESSAGES": "100000",
+    "COCCINELLE_SIGNUPS_PER_HOUR": "100000",
+    "COCCINELLE_LOGINS_PER_MINUTE": "100000",
+    "COCCINELLE_RESETS_PER_HOUR": "100000",
+    "COCCINELLE_DOCS_PAGE": "true",
+}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,12 @@ from coccinelle.foundation.settings import Settings
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
 from coccinelle.house import House
 from coccinelle.knowledge import api as knowledge_api
+from coccinelle.tenants.accounts import api as accounts_api
+from coccinelle.tenants.accounts import members_api
+from coccinelle.tenants.accounts.cookies import OwnPagesOnly
+from coccinelle.tenants.accounts.entrance import Entrance
+from coccinelle.tenants.accounts.mails import Links
+from coccinelle.tenants.accounts.model import AccountRules
 from coccinelle.tenants.callers import Callers
 
 KEY_FILE = "secret_key"
@@ -42,6 +48,13 @@ def create_app(house: House, health: Health) -> FastAPI:
     )
     refusals = Refusals({"/webhook/": webhook_v1.error_response, "/v1/": openai_api.error_response})
     problems.install(app, refusals)
+    app.add_middleware(
+        OwnPagesOnly,
+        refusals=refusals,
+        proxies=Proxies(settings.trusted_proxies),
+        public_url=settings.public_url,
+        entrances=(accounts_api.PREFIX, accounts_api.ALIAS),
+    )
     web.install(app, refusals=refusals, limits=_body_limits(settings))
     app.add_middleware(CountRequests)
     _include_routes(app, house, health)
@@ -50,7 +63,11 @@ def create_app(house: House, health: Health) -> FastAPI:
 
 def _include_routes(app: FastAPI, house: House, health: Health) -> None:
     settings, db, engine = house.settings, house.db, house.engine
-    callers = Callers(db, proxies=Proxies(settings.trusted_proxies))
+    callers = Callers(
+        db,
+        proxies=Proxies(settings.trusted_proxies),
+        session_idle_days=settings.session_idle_days,
+    )
     tokens = VisitorTokens(_secret_key(settings), days=settings.visitor_token_days)
     chars = settings.message_chars
     channels = (
@@ -66,7 +83,25 @@ def _include_routes(app: FastAPI, house: House, health: Health) -> None:
     )
     app.include_router(widget_assets.routes(widget_assets.read_assets()))
     app.include_router(demo_page.routes(db))
+    _include_accounts(app, house, callers)
     app.include_router(health_routes(health, settings))
+
+
+def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
+    settings = house.settings
+    rules = AccountRules(
+        session_idle_days=settings.session_idle_days,
+        session_days=settings.session_days,
+        invitation_days=settings.invitation_days,
+        logins_per_minute=settings.logins_per_minute,
+        logins_per_email=settings.logins_per_email,
+        signups_per_hour=settings.signups_per_hour,
+        resets_per_hour=settings.resets_per_hour,
+    )
+    links = Links(settings.public_url, has_mail=settings.smtp_url is not None)
+    entrance = Entrance(house.db, house.passwords, rules)
+    app.include_router(accounts_api.routes(house.db, callers, entrance, rules, links))
+    app.include_router(members_api.routes(house.db, callers))
 
 
 def _body_limits(settings: Settings) -> BodyLimits:

@@ -40,6 +40,7 @@ from coccinelle.providers.model import Deadlines, Endpoint, openrouter
 from coccinelle.providers.rerank.cohere import CohereReranker
 from coccinelle.providers.rerank.model import Reranker
 from coccinelle.providers.wire import Wire
+from coccinelle.tenants.accounts.passwords import Passwords
 
 # The bundled model has embedded a question long before: no routing call is made for nothing.
 BUNDLED_HEAD_START_MS = 500
@@ -56,6 +57,7 @@ class House:
     reranker: Reranker | None
     outgoing: Outgoing
     mailer: Mailer
+    passwords: Passwords
     breakers: Breakers
     views: Views
     orchestrator: Orchestrator
@@ -89,6 +91,7 @@ async def open_house(
         outgoing = _outgoing(settings)
         stack.push_async_callback(outgoing.aclose)
         house = _assembled(settings, db, wire, outgoing, embedder or _embedder(settings, wire))
+        stack.callback(house.passwords.close)
         warming = asyncio.create_task(_warm(house))
         stack.callback(warming.cancel)
         try:
@@ -130,6 +133,7 @@ def _assembled(
         reranker=reranker,
         outgoing=outgoing,
         mailer=_mailer(settings),
+        passwords=Passwords(max_waiting=settings.password_queue),
         breakers=breakers,
         views=views,
         orchestrator=orchestrator,

@@ -13,7 +13,23 @@ DIRECTORY_COLUMNS = {
     "public_keys": {"id", "tenant_id", "key", "allowed_origins", "revoked_at"},
     "turns": {"tenant_id", "id", "lease_expires_at"},
     "knowledge_bases": {"tenant_id", "embedding_model"},
+    "users": {"id", "email", "name", "password_hash", "created_at"},
+    "memberships": {"tenant_id", "user_id", "role", "created_at", "disabled_at"},
+    "sessions": {
+        "id",
+        "tenant_id",
+        "user_id",
+        "token_hash",
+        "created_at",
+        "last_seen_at",
+        "expires_at",
+    },
+    "invitations": {"id", "tenant_id", "email", "token_hash", "expires_at", "accepted_at"},
+    "password_resets": {"id", "user_id", "token_hash", "expires_at"},
 }
+
+# Of a person, who may work for several tenants or for none: confined to herself instead.
+PERSONAL = "('users', 'password_resets', 'attempts')"
 
 CHECKS = {
     "no row-level security": """
@@ -27,13 +43,30 @@ CHECKS = {
     "no policy for the app": """
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-          AND c.relname <> 'schema_migrations' AND NOT EXISTS (SELECT FROM pg_policies p
+          AND c.relname NOT IN ('schema_migrations', 'password_resets', 'attempts')
+          AND NOT EXISTS (SELECT FROM pg_policies p
           WHERE p.tablename = c.relname AND 'coccinelle_app' = ANY(p.roles))""",
     "a policy that does not name the tenant": """
         SELECT tablename || '.' || policyname FROM pg_policies
         WHERE schemaname = 'public' AND 'coccinelle_app' = ANY(roles)
           AND NOT (coalesce(qual, with_check) LIKE '%app_tenant()%'
           AND coalesce(with_check, qual) LIKE '%app_tenant()%')""",
+    "a policy that does not name the user": """
+        SELECT tablename || '.' || policyname FROM pg_policies
+        WHERE schemaname = 'public' AND 'coccinelle_user' = ANY(roles) AND tablename <> 'attempts'
+          AND NOT (coalesce(qual, with_check) LIKE '%app_user()%'
+          AND coalesce(with_check, qual) LIKE '%app_user()%')""",
+    "a personal table that tenants may touch": """
+        SELECT table_name || '.' || privilege_type FROM information_schema.column_privileges
+        WHERE grantee = 'coccinelle_app' AND (table_name IN ('password_resets', 'attempts')
+          OR table_name = 'users' AND (column_name = 'password_hash'
+            OR privilege_type <> 'SELECT'))""",
+    "a tenant's table that users may touch": """
+        SELECT DISTINCT table_name FROM information_schema.column_privileges
+        WHERE grantee = 'coccinelle_user' AND table_schema = 'public'
+          AND table_name NOT IN ('users', 'memberships', 'sessions', 'password_resets', 'attempts')
+           OR grantee = 'coccinelle_user' AND table_name = 'memberships'
+          AND privilege_type <> 'SELECT'""",
     "a policy for everybody": """
         SELECT tablename || '.' || policyname FROM pg_policies
         WHERE schemaname = 'public' AND 'public' = ANY(roles)""",
@@ -48,8 +81,8 @@ CHECKS = {
           OR (rolcreaterole AND rolname <> 'coccinelle_owner'))""",
     "a role that serves and owns": """
         SELECT c.relname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-        WHERE r.rolname IN ('coccinelle_app', 'coccinelle_directory', 'coccinelle_worker',
-          'coccinelle_login')""",
+        WHERE r.rolname IN ('coccinelle_app', 'coccinelle_directory', 'coccinelle_user',
+          'coccinelle_worker', 'coccinelle_login')""",
     "a view without security_invoker": """
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('v', 'm')
@@ -61,7 +94,7 @@ CHECKS = {
     "a foreign key between tenant tables without the tenant": """
         SELECT k.conname FROM pg_constraint k
         WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
-          AND k.confrelid <> 'tenants'::regclass
+          AND k.confrelid NOT IN ('tenants'::regclass, 'users'::regclass)
           AND NOT EXISTS (SELECT FROM unnest(k.conkey) WITH ORDINALITY AS l (attnum, i)
             JOIN unnest(k.confkey) WITH ORDINALITY AS f (attnum, i) USING (i)
             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = l.attnum
@@ -71,6 +104,7 @@ CHECKS = {
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
           AND c.relname NOT IN ('schema_migrations', 'tenants')
+          AND c.relname NOT IN %(personal)s
           AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
           AND a.attname = 'tenant_id' AND a.attnotnull)""",
     "a unique key of a tenant table that does not start with the tenant": """
@@ -81,7 +115,9 @@ CHECKS = {
           AND c.relname NOT IN ('schema_migrations', 'tenants')
           AND a.attname NOT IN ('tenant_id', 'id')
           AND NOT (c.relname, a.attname) IN (('tenant_domains', 'host'),
-            ('api_keys', 'secret_hash'), ('public_keys', 'key'))""",
+            ('api_keys', 'secret_hash'), ('public_keys', 'key'), ('users', 'email'),
+            ('sessions', 'token_hash'), ('invitations', 'token_hash'),
+            ('password_resets', 'token_hash'), ('attempts', 'subject'))""",
     "an invalid index": "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid",
 }
 
@@ -99,7 +135,7 @@ def findings(connection: psycopg.Connection[Any]) -> list[str]:
     found = [
         f"{name}: {row[0]}"
         for name, query in CHECKS.items()
-        for row in connection.execute(query.encode()).fetchall()
+        for row in connection.execute(_named(query)).fetchall()
     ]
     for table, column, privilege in connection.execute(DIRECTORY_GRANTS.encode()).fetchall():
         if privilege != "SELECT" or column not in DIRECTORY_COLUMNS.get(table, set()):
@@ -109,3 +145,7 @@ def findings(connection: psycopg.Connection[Any]) -> list[str]:
         for row in connection.execute(WORKER_GRANTS.encode()).fetchall()
     ]
     return found
+
+
+def _named(query: str) -> bytes:
+    return query.replace("%(personal)s", PERSONAL).encode()

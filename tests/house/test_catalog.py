@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from coccinelle.foundation import migrate
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.embedded import EmbeddedPostgres
-from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.ids import TenantId, UserId
 from coccinelle.foundation.postgres import Addresses
 from tests.house import schema
 from tests.house.audit import findings
@@ -24,6 +25,13 @@ HOLES = {
     "a policy that does not name the tenant": (
         "CREATE POLICY open ON messages TO coccinelle_app USING (true)"
     ),
+    "a policy that does not name the user": (
+        "CREATE POLICY open ON sessions TO coccinelle_user USING (true)"
+    ),
+    "a personal table that tenants may touch": (
+        "GRANT SELECT (password_hash) ON users TO coccinelle_app"
+    ),
+    "a tenant's table that users may touch": "GRANT SELECT ON messages TO coccinelle_user",
     "a policy for everybody": (
         "CREATE POLICY everybody ON messages USING (tenant_id = app_tenant())"
     ),
@@ -124,3 +132,45 @@ async def test_the_tenant_of_a_transaction_does_not_outlive_it(
     async with db.directory() as tx:
         assert await tx.value("SELECT app_tenant()") is None
         assert await tx.value("SELECT current_user::text") == "coccinelle_directory"
+
+
+async def test_a_tenant_sees_the_users_who_are_its_members_and_no_other(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    user_id = UserId(uuid4())
+    async with db.tenant(rivoli) as tx:
+        async with tx.as_user(user_id) as own:
+            await own.run(
+                "INSERT INTO users (id, email, name, password_hash) VALUES (%s, %s, 'Léa', '-')",
+                [user_id, f"{user_id}@example.com"],
+            )
+        await tx.run(
+            "INSERT INTO memberships (tenant_id, user_id, role) VALUES (%s, %s, 'owner')",
+            [rivoli, user_id],
+        )
+
+    async with db.tenant(rivoli) as tx:
+        assert await tx.value("SELECT array_agg(id) FROM users") == [user_id]
+    async with db.tenant(nordlys) as tx:
+        assert await tx.value("SELECT count(*) FROM users") == 0
+    async with db.user(UserId(uuid4())) as somebody:
+        assert await somebody.value("SELECT count(*) FROM users") == 0
+        assert await somebody.value("SELECT count(*) FROM memberships") == 0
+        assert await somebody.run("UPDATE users SET name = 'stolen'") == 0
+    async with db.user(user_id) as own:
+        assert await own.value("SELECT array_agg(id) FROM users") == [user_id]
+
+
+async def test_a_tenant_can_neither_read_nor_change_a_password(
+    db: Database, rivoli: TenantId
+) -> None:
+    for statement in ("SELECT password_hash FROM users", "UPDATE users SET password_hash = ''"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with db.tenant(rivoli) as tx:
+                await tx.run(statement)
+
+
+async def test_a_user_sees_no_row_of_any_tenant(db: Database, rivoli: TenantId) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        async with db.user(UserId(uuid4())) as own:
+            await own.value("SELECT count(*) FROM tenants")

@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from coccinelle.foundation import metrics
 from coccinelle.foundation.errors import Unavailable
-from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.ids import TenantId, UserId
 
 Row = TypeVar("Row")
 T = TypeVar("T")
@@ -41,6 +41,10 @@ PATIENCE = {
 }
 
 
+_APP = "coccinelle_app"
+_USER = "coccinelle_user"
+
+
 class Transaction:
     """The statements of one open transaction. Rows come as the dataclass that is asked for.
 
@@ -50,6 +54,7 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection[Any], *, timeout_ms: int):
         self._connection = connection
+        self._timeout_ms = timeout_ms
         self._seconds = timeout_ms / 1000 + SILENCE_SECONDS
 
     async def run(self, query: str, params: Params = None) -> int:
@@ -92,6 +97,24 @@ class Transaction:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             return await (await self._sent(cursor, query, params)).fetchall()
 
+    async def _defer(self, task: Task[..., Any, Any], args: dict[str, Any], role: str) -> None:
+        configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
+        with _or_hang_up(self._connection, self._seconds):
+            await self._become("coccinelle_worker", search_path="procrastinate")
+            await configured.defer_async(**args)
+            await self._become(role)
+
+    async def _become(
+        self, role: str, user_id: UserId | None = None, *, search_path: str = "public"
+    ) -> None:
+        settings = {"role": role, "search_path": search_path}
+        if user_id is not None:
+            settings["app.user_id"] = str(user_id)
+        calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+        values = [part for pair in settings.items() for part in pair]
+        with _or_hang_up(self._connection, self._seconds):
+            await self._connection.execute(f"SELECT {calls}".encode(), values)
+
     async def _sent(self, cursor: AsyncCursor[T], query: str, params: Params) -> AsyncCursor[T]:
         metrics.DATABASE_STATEMENTS.inc()
         with _or_hang_up(self._connection, self._seconds):
@@ -111,17 +134,31 @@ class TenantTx(Transaction):
 
     async def defer(self, task: Task[..., Any, Any], **args: Any) -> None:
         """Have a worker run `task` for this tenant, if and only if this transaction commits."""
-        configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
-        with _or_hang_up(self._connection, self._seconds):
-            await self._become("coccinelle_worker", "procrastinate")
-            await configured.defer_async(tenant_id=str(self.tenant_id), **args)
-            await self._become("coccinelle_app", "public")
+        await self._defer(task, {"tenant_id": str(self.tenant_id), **args}, _APP)
 
-    async def _become(self, role: str, search_path: str) -> None:
-        await self._connection.execute(
-            "SELECT set_config('role', %s, true), set_config('search_path', %s, true)",
-            [role, search_path],
-        )
+    @asynccontextmanager
+    async def as_user(self, user_id: UserId) -> AsyncIterator[UserTx]:
+        """The same transaction, seeing that user's own rows instead, until the block ends."""
+        await self._become(_USER, user_id)
+        yield UserTx(self._connection, user_id, timeout_ms=self._timeout_ms)
+        await self._become(_APP)
+
+
+class UserTx(Transaction):
+    """A transaction that sees one user's own rows only, of whichever tenants.
+
+    Of nobody (None), it can count attempts and sees no row.
+    """
+
+    def __init__(
+        self, connection: AsyncConnection[Any], user_id: UserId | None, *, timeout_ms: int
+    ):
+        super().__init__(connection, timeout_ms=timeout_ms)
+        self.user_id = user_id
+
+    async def defer(self, task: Task[..., Any, Any], **args: Any) -> None:
+        """Have a worker run `task` for this user, if and only if this transaction commits."""
+        await self._defer(task, {"user_id": str(self.user_id), **args}, _USER)
 
 
 class Database:
@@ -186,7 +223,7 @@ class Database:
             Unavailable: the database is down, silent, full, or too slow for `timeout_ms` a
                 statement.
         """
-        begin = _begin("coccinelle_app", timeout_ms, UUID(str(tenant_id)), plan_once=plan_once)
+        begin = _begin(_APP, timeout_ms, tenant_id=UUID(str(tenant_id)), plan_once=plan_once)
         async with self._transaction(begin) as connection:
             yield TenantTx(connection, tenant_id, timeout_ms=timeout_ms)
 
@@ -195,6 +232,15 @@ class Database:
         """One read-only transaction over the look-up columns of all tenants."""
         async with self._transaction(_begin("coccinelle_directory", timeout_ms)) as connection:
             yield DirectoryTx(connection, timeout_ms=timeout_ms)
+
+    @asynccontextmanager
+    async def user(
+        self, user_id: UserId | None, *, timeout_ms: int = 10_000
+    ) -> AsyncIterator[UserTx]:
+        """One transaction of one user, or of somebody who is not known yet: see `UserTx`."""
+        known = None if user_id is None else UUID(str(user_id))
+        async with self._transaction(_begin(_USER, timeout_ms, user_id=known)) as connection:
+            yield UserTx(connection, user_id, timeout_ms=timeout_ms)
 
     async def ping(self) -> None:
         """Raises `Unavailable` unless the database answers a statement now."""
@@ -263,12 +309,18 @@ def _hang_up(connection: AsyncConnection[Any]) -> None:
 
 
 def _begin(
-    role: str, timeout_ms: int, tenant_id: UUID | None = None, *, plan_once: bool = False
+    role: str,
+    timeout_ms: int,
+    *,
+    tenant_id: UUID | None = None,
+    user_id: UUID | None = None,
+    plan_once: bool = False,
 ) -> bytes:
     """BEGIN and whose it is, as one message: every value is ours, an integer or a UUID."""
     settings = f"set_config('role', '{role}', true), "
     settings += f"set_config('statement_timeout', '{int(timeout_ms)}', true), "
-    settings += f"set_config('app.tenant_id', '{tenant_id or ''}', true)"
+    settings += f"set_config('app.tenant_id', '{tenant_id or ''}', true), "
+    settings += f"set_config('app.user_id', '{user_id or ''}', true)"
     if plan_once:
         settings += ", set_config('plan_cache_mode', 'force_generic_plan', true)"
     return f"BEGIN; SELECT {settings}".encode()

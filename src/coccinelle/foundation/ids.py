@@ -18,6 +18,8 @@ ConversationId = NewType("ConversationId", UUID)
 MessageId = NewType("MessageId", UUID)
 TurnId = NewType("TurnId", UUID)
 HandoffId = NewType("HandoffId", UUID)
+UserId = NewType("UserId", UUID)
+SessionId = NewType("SessionId", UUID)
 
 
 def uuid7() -> UUID:

@@ -16,6 +16,7 @@ from coccinelle.foundation.settings import Settings
 NAME = "coccinelle"
 OWNER = "coccinelle_owner"
 LOGIN = "coccinelle_login"
+SERVING = ("coccinelle_app", "coccinelle_directory", "coccinelle_user", "coccinelle_worker")
 EXTENSIONS = ("unaccent", "pg_trgm", "vector")
 
 
@@ -53,10 +54,10 @@ def provision(server: EmbeddedPostgres, *, database: str = NAME) -> Addresses:
 
 
 def let_login_serve(addresses: Addresses) -> None:
-    """Allow the login to become the app, the directory and the worker, after the migrations."""
+    """Allow the login to become the roles that serve, after the migrations."""
     login = psycopg.conninfo.conninfo_to_dict(addresses.login)["user"]
     with psycopg.connect(addresses.owner, autocommit=True) as connection:
-        for role in ("coccinelle_app", "coccinelle_directory", "coccinelle_worker"):
+        for role in SERVING:
             held = connection.execute(
                 "SELECT pg_has_role(%s::name, %s::name, 'SET')", [login, role]
             ).fetchone()

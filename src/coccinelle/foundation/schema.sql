@@ -15,6 +15,10 @@ CREATE FUNCTION public.app_tenant() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT nullif(current_setting('app.tenant_id', true), '')::uuid $$;
 
+CREATE FUNCTION public.app_user() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT nullif(current_setting('app.user_id', true), '')::uuid $$;
+
 CREATE TEXT SEARCH DICTIONARY public.fr_stop (
     TEMPLATE = pg_catalog.simple,
     stopwords = 'french', accept = 'false' );
@@ -107,11 +111,22 @@ CREATE TABLE public.agent_versions (
     legacy_type text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     published_at timestamp with time zone,
+    type text DEFAULT 'custom'::text NOT NULL,
+    voice_provider text DEFAULT 'default'::text NOT NULL,
+    voice_id text DEFAULT 'female'::text NOT NULL,
+    voice_language text DEFAULT 'fr-FR'::text NOT NULL,
+    voice_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    enable_appointments boolean DEFAULT false NOT NULL,
+    enable_products boolean DEFAULT false NOT NULL,
     CONSTRAINT agent_versions_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text]))),
     CONSTRAINT agent_versions_legacy_type_check CHECK ((legacy_type = ANY (ARRAY['creation'::text, 'automation'::text]))),
     CONSTRAINT agent_versions_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
     CONSTRAINT agent_versions_number_check CHECK ((number > 0)),
-    CONSTRAINT agent_versions_temperature_check CHECK (((temperature >= (0)::double precision) AND (temperature <= (2)::double precision)))
+    CONSTRAINT agent_versions_temperature_check CHECK (((temperature >= (0)::double precision) AND (temperature <= (2)::double precision))),
+    CONSTRAINT agent_versions_type_check CHECK ((type = ANY (ARRAY['multi_purpose'::text, 'real_estate_reception'::text, 'appointment_booking'::text, 'phone_reception'::text, 'customer_support'::text, 'custom'::text]))),
+    CONSTRAINT agent_versions_voice_id_check CHECK (((length(voice_id) >= 1) AND (length(voice_id) <= 200))),
+    CONSTRAINT agent_versions_voice_language_check CHECK ((voice_language ~ '^(fr|en)(-[A-Z]{2})?$'::text)),
+    CONSTRAINT agent_versions_voice_provider_check CHECK (((length(voice_provider) >= 1) AND (length(voice_provider) <= 50)))
 );
 
 ALTER TABLE ONLY public.agent_versions FORCE ROW LEVEL SECURITY;
@@ -141,6 +156,30 @@ CREATE TABLE public.api_keys (
 );
 
 ALTER TABLE ONLY public.api_keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.attempts (
+    subject text NOT NULL,
+    hits timestamp with time zone[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.attempts FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.audit_events (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id uuid,
+    action text NOT NULL,
+    about text,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT audit_events_about_check CHECK (((length(about) >= 1) AND (length(about) <= 200))),
+    CONSTRAINT audit_events_action_check CHECK (((length(action) >= 1) AND (length(action) <= 100))),
+    CONSTRAINT audit_events_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['user'::text, 'api_key'::text, 'operator'::text])))
+);
+
+ALTER TABLE ONLY public.audit_events FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.chunk_vectors (
     tenant_id uuid NOT NULL,
@@ -364,6 +403,17 @@ CREATE TABLE public.chunks (
 
 ALTER TABLE ONLY public.chunks FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.closures (
+    tenant_id uuid NOT NULL,
+    starts_on date NOT NULL,
+    ends_on date NOT NULL,
+    reason text,
+    CONSTRAINT closures_check CHECK ((starts_on <= ends_on)),
+    CONSTRAINT closures_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 200)))
+);
+
+ALTER TABLE ONLY public.closures FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.conversations (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -454,6 +504,70 @@ CREATE TABLE public.embedded_texts (
 
 ALTER TABLE ONLY public.embedded_texts FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.exam_questions (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    exam_id uuid NOT NULL,
+    "position" smallint NOT NULL,
+    question text NOT NULL,
+    topic text DEFAULT ''::text NOT NULL,
+    about text DEFAULT ''::text NOT NULL,
+    origin text NOT NULL,
+    verdict text,
+    answer text DEFAULT ''::text NOT NULL,
+    agent_key text,
+    agent_name text,
+    score real,
+    sources jsonb DEFAULT '[]'::jsonb NOT NULL,
+    conflict jsonb,
+    resolved_at timestamp with time zone,
+    CONSTRAINT exam_questions_check CHECK (((verdict IS DISTINCT FROM 'contradiction'::text) OR (conflict IS NOT NULL))),
+    CONSTRAINT exam_questions_origin_check CHECK ((origin = ANY (ARRAY['pack'::text, 'content'::text, 'model'::text]))),
+    CONSTRAINT exam_questions_question_check CHECK (((length(question) >= 1) AND (length(question) <= 500))),
+    CONSTRAINT exam_questions_verdict_check CHECK ((verdict = ANY (ARRAY['answered'::text, 'missed'::text, 'gap'::text, 'contradiction'::text])))
+);
+
+ALTER TABLE ONLY public.exam_questions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.exam_tests (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    question text NOT NULL,
+    question_sha256 bytea NOT NULL,
+    expected text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone,
+    has_passed boolean,
+    CONSTRAINT exam_tests_expected_check CHECK (((length(expected) >= 1) AND (length(expected) <= 4000))),
+    CONSTRAINT exam_tests_question_check CHECK (((length(question) >= 1) AND (length(question) <= 500)))
+);
+
+ALTER TABLE ONLY public.exam_tests FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.exams (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    failure_code text,
+    locale text NOT NULL,
+    pages integer DEFAULT 0 NOT NULL,
+    prices integer DEFAULT 0 NOT NULL,
+    found_topics text[] DEFAULT '{}'::text[] NOT NULL,
+    missing_topics text[] DEFAULT '{}'::text[] NOT NULL,
+    prompt_tokens integer DEFAULT 0 NOT NULL,
+    completion_tokens integer DEFAULT 0 NOT NULL,
+    cost_microeur bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT exams_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT exams_check1 CHECK (((state = ANY (ARRAY['done'::text, 'failed'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT exams_locale_check CHECK ((locale = ANY (ARRAY['fr'::text, 'en'::text]))),
+    CONSTRAINT exams_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'asking'::text, 'done'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.exams FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.feedback (
     tenant_id uuid NOT NULL,
     turn_id uuid NOT NULL,
@@ -479,6 +593,23 @@ CREATE TABLE public.handoffs (
 );
 
 ALTER TABLE ONLY public.handoffs FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.invitations (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    email text NOT NULL,
+    role text NOT NULL,
+    token_hash bytea,
+    invited_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    mailed_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    CONSTRAINT invitations_email_check CHECK (((length(email) >= 3) AND (length(email) <= 254))),
+    CONSTRAINT invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text])))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.knowledge_bases (
     tenant_id uuid NOT NULL,
@@ -517,6 +648,17 @@ CREATE TABLE public.lexemes (
 
 ALTER TABLE ONLY public.lexemes FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.memberships (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    disabled_at timestamp with time zone,
+    CONSTRAINT memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text])))
+);
+
+ALTER TABLE ONLY public.memberships FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.messages (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -550,6 +692,70 @@ CREATE TABLE public.model_calls (
 );
 
 ALTER TABLE ONLY public.model_calls FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.onboarding_events (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    step text NOT NULL,
+    kind text NOT NULL,
+    code text,
+    happened_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT onboarding_events_check CHECK (((kind = 'failed'::text) = (code IS NOT NULL))),
+    CONSTRAINT onboarding_events_kind_check CHECK ((kind = ANY (ARRAY['entered'::text, 'saved'::text, 'failed'::text]))),
+    CONSTRAINT onboarding_events_step_check CHECK ((step = ANY (ARRAY['business'::text, 'staff'::text, 'assistant'::text, 'knowledge'::text, 'complete'::text])))
+);
+
+ALTER TABLE ONLY public.onboarding_events FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.onboarding_sessions (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    current_step smallint DEFAULT 2 NOT NULL,
+    agent_id uuid,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    completed_at timestamp with time zone,
+    CONSTRAINT onboarding_sessions_current_step_check CHECK (((current_step >= 2) AND (current_step <= 6)))
+);
+
+ALTER TABLE ONLY public.onboarding_sessions FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.opening_hours (
+    tenant_id uuid NOT NULL,
+    weekday smallint NOT NULL,
+    opens time without time zone NOT NULL,
+    closes time without time zone NOT NULL,
+    CONSTRAINT opening_hours_check CHECK (((opens <> closes) OR (opens = '00:00:00'::time without time zone))),
+    CONSTRAINT opening_hours_weekday_check CHECK (((weekday >= 1) AND (weekday <= 7)))
+);
+
+ALTER TABLE ONLY public.opening_hours FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.password_resets (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    mailed_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.password_resets FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.phone_numbers (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    e164 text NOT NULL,
+    channel text DEFAULT 'voice'::text NOT NULL,
+    agent_id uuid,
+    declared_at timestamp with time zone DEFAULT now() NOT NULL,
+    verified_at timestamp with time zone,
+    active_since timestamp with time zone,
+    CONSTRAINT phone_numbers_channel_check CHECK ((channel = ANY (ARRAY['voice'::text, 'sms'::text]))),
+    CONSTRAINT phone_numbers_e164_check CHECK ((e164 ~ '^\+[1-9][0-9]{5,14}$'::text))
+);
+
+ALTER TABLE ONLY public.phone_numbers FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.postings (
     tenant_id uuid NOT NULL,
@@ -592,6 +798,20 @@ CREATE TABLE public.schema_migrations (
     phase text DEFAULT 'contract'::text NOT NULL
 );
 
+CREATE TABLE public.sessions (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    address text NOT NULL,
+    user_agent text NOT NULL
+);
+
+ALTER TABLE ONLY public.sessions FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.source_agents (
     tenant_id uuid NOT NULL,
     source_id uuid NOT NULL,
@@ -622,13 +842,30 @@ CREATE TABLE public.sources (
     started_at timestamp with time zone,
     ready_at timestamp with time zone,
     held_until timestamp with time zone,
+    slot text,
     CONSTRAINT sources_check CHECK (((kind = ANY (ARRAY['page'::text, 'site'::text])) = (url IS NOT NULL))),
     CONSTRAINT sources_kind_check CHECK ((kind = ANY (ARRAY['file'::text, 'text'::text, 'page'::text, 'site'::text, 'faq'::text]))),
+    CONSTRAINT sources_slot_check CHECK (((length(slot) >= 1) AND (length(slot) <= 100))),
     CONSTRAINT sources_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'reading'::text, 'embedding'::text, 'ready'::text, 'failed'::text]))),
     CONSTRAINT sources_title_check CHECK (((length(title) >= 1) AND (length(title) <= 300)))
 );
 
 ALTER TABLE ONLY public.sources FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.staff (
+    id uuid NOT NULL,
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    email text,
+    phone text,
+    "position" integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT staff_email_check CHECK (((length(email) >= 1) AND (length(email) <= 254))),
+    CONSTRAINT staff_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+    CONSTRAINT staff_phone_check CHECK ((phone ~ '^\+[1-9][0-9]{5,14}$'::text))
+);
+
+ALTER TABLE ONLY public.staff FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.tenant_domains (
     tenant_id uuid NOT NULL,
@@ -655,6 +892,8 @@ CREATE TABLE public.tenants (
     offer_text text,
     offer_url text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    described_at timestamp with time zone,
+    closes_on_public_holidays boolean,
     CONSTRAINT tenants_company_name_check CHECK (((length(company_name) >= 1) AND (length(company_name) <= 200))),
     CONSTRAINT tenants_locale_check CHECK ((locale = ANY (ARRAY['fr'::text, 'en'::text]))),
     CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
@@ -728,6 +967,18 @@ CREATE TABLE public.turns (
 );
 
 ALTER TABLE ONLY public.turns FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    password_hash text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 254))),
+    CONSTRAINT users_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.users FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.widget_settings (
     tenant_id uuid NOT NULL,
@@ -808,6 +1059,15 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY public.attempts
+    ADD CONSTRAINT attempts_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_tenant_id_id_key UNIQUE (tenant_id, id);
+
 ALTER TABLE ONLY public.chunk_vectors
     ADD CONSTRAINT chunk_vectors_pkey PRIMARY KEY (tenant_id, chunk_id, slot);
 
@@ -865,6 +1125,9 @@ ALTER TABLE ONLY public.chunks
 ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY public.closures
+    ADD CONSTRAINT closures_pkey PRIMARY KEY (tenant_id, starts_on);
+
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
 
@@ -898,6 +1161,30 @@ ALTER TABLE ONLY public.documents
 ALTER TABLE ONLY public.embedded_texts
     ADD CONSTRAINT embedded_texts_pkey PRIMARY KEY (tenant_id, embedding_model, purpose, text_sha256);
 
+ALTER TABLE ONLY public.exam_questions
+    ADD CONSTRAINT exam_questions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.exam_questions
+    ADD CONSTRAINT exam_questions_tenant_id_exam_id_position_key UNIQUE (tenant_id, exam_id, "position");
+
+ALTER TABLE ONLY public.exam_questions
+    ADD CONSTRAINT exam_questions_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.exam_tests
+    ADD CONSTRAINT exam_tests_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.exam_tests
+    ADD CONSTRAINT exam_tests_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.exam_tests
+    ADD CONSTRAINT exam_tests_tenant_id_question_sha256_key UNIQUE (tenant_id, question_sha256);
+
+ALTER TABLE ONLY public.exams
+    ADD CONSTRAINT exams_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.exams
+    ADD CONSTRAINT exams_tenant_id_id_key UNIQUE (tenant_id, id);
+
 ALTER TABLE ONLY public.feedback
     ADD CONSTRAINT feedback_pkey PRIMARY KEY (tenant_id, turn_id);
 
@@ -906,6 +1193,18 @@ ALTER TABLE ONLY public.handoffs
 
 ALTER TABLE ONLY public.handoffs
     ADD CONSTRAINT handoffs_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_tenant_id_email_key UNIQUE (tenant_id, email);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_token_hash_key UNIQUE (token_hash);
 
 ALTER TABLE ONLY public.knowledge_bases
     ADD CONSTRAINT knowledge_bases_pkey PRIMARY KEY (tenant_id);
@@ -922,6 +1221,9 @@ ALTER TABLE ONLY public.knowledge_gaps
 ALTER TABLE ONLY public.lexemes
     ADD CONSTRAINT lexemes_pkey PRIMARY KEY (tenant_id, lexeme);
 
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, user_id);
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 
@@ -933,6 +1235,36 @@ ALTER TABLE ONLY public.messages
 
 ALTER TABLE ONLY public.model_calls
     ADD CONSTRAINT model_calls_pkey PRIMARY KEY (tenant_id, turn_id, lease_id, "position");
+
+ALTER TABLE ONLY public.onboarding_events
+    ADD CONSTRAINT onboarding_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.onboarding_events
+    ADD CONSTRAINT onboarding_events_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.onboarding_sessions
+    ADD CONSTRAINT onboarding_sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.onboarding_sessions
+    ADD CONSTRAINT onboarding_sessions_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.opening_hours
+    ADD CONSTRAINT opening_hours_pkey PRIMARY KEY (tenant_id, weekday, opens);
+
+ALTER TABLE ONLY public.password_resets
+    ADD CONSTRAINT password_resets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.password_resets
+    ADD CONSTRAINT password_resets_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.phone_numbers
+    ADD CONSTRAINT phone_numbers_e164_channel_key UNIQUE (e164, channel);
+
+ALTER TABLE ONLY public.phone_numbers
+    ADD CONSTRAINT phone_numbers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.phone_numbers
+    ADD CONSTRAINT phone_numbers_tenant_id_id_key UNIQUE (tenant_id, id);
 
 ALTER TABLE ONLY public.public_keys
     ADD CONSTRAINT public_keys_key_key UNIQUE (key);
@@ -949,6 +1281,12 @@ ALTER TABLE ONLY public.rate_limits
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_token_hash_key UNIQUE (token_hash);
+
 ALTER TABLE ONLY public.source_agents
     ADD CONSTRAINT source_agents_pkey PRIMARY KEY (tenant_id, source_id, agent_id);
 
@@ -957,6 +1295,15 @@ ALTER TABLE ONLY public.sources
 
 ALTER TABLE ONLY public.sources
     ADD CONSTRAINT sources_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_tenant_id_name_key UNIQUE (tenant_id, name);
 
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT tenant_domains_host_key UNIQUE (host);
@@ -984,6 +1331,12 @@ ALTER TABLE ONLY public.turns
 
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_email_key UNIQUE (email);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.widget_settings
     ADD CONSTRAINT widget_settings_pkey PRIMARY KEY (tenant_id);
@@ -1034,25 +1387,53 @@ CREATE INDEX customer_identities_by_customer ON public.customer_identities USING
 
 CREATE INDEX documents_by_source ON public.documents USING btree (tenant_id, source_id, "position");
 
+CREATE INDEX exams_by_age ON public.exams USING btree (tenant_id, id DESC);
+
+CREATE UNIQUE INDEX exams_one_under_way ON public.exams USING btree (tenant_id) WHERE (finished_at IS NULL);
+
 CREATE INDEX handoffs_by_age ON public.handoffs USING btree (tenant_id, id DESC);
 
 CREATE UNIQUE INDEX handoffs_one_open ON public.handoffs USING btree (tenant_id, conversation_id) WHERE (closed_at IS NULL);
 
+CREATE INDEX invitations_invited_by ON public.invitations USING btree (invited_by);
+
 CREATE INDEX lexemes_by_ending ON public.lexemes USING btree (tenant_id, reversed);
+
+CREATE INDEX memberships_user ON public.memberships USING btree (user_id);
 
 CREATE INDEX messages_of_customers ON public.messages USING btree (tenant_id, conversation_id, seq DESC) WHERE (author = 'customer'::text);
 
 CREATE UNIQUE INDEX messages_one_of_each_author_per_turn ON public.messages USING btree (tenant_id, turn_id, author) WHERE (turn_id IS NOT NULL);
 
+CREATE INDEX onboarding_events_by_session ON public.onboarding_events USING btree (tenant_id, session_id, happened_at);
+
+CREATE INDEX onboarding_events_by_time ON public.onboarding_events USING btree (happened_at);
+
+CREATE INDEX onboarding_sessions_by_completion ON public.onboarding_sessions USING btree (completed_at);
+
+CREATE INDEX onboarding_sessions_by_start ON public.onboarding_sessions USING btree (started_at);
+
+CREATE UNIQUE INDEX onboarding_sessions_one_open ON public.onboarding_sessions USING btree (tenant_id) WHERE (completed_at IS NULL);
+
+CREATE INDEX password_resets_user ON public.password_resets USING btree (user_id);
+
+CREATE UNIQUE INDEX phone_numbers_one_per_agent ON public.phone_numbers USING btree (tenant_id, agent_id, channel) WHERE (agent_id IS NOT NULL);
+
 CREATE INDEX postings_by_chunk ON public.postings USING btree (chunk_id);
 
 CREATE UNIQUE INDEX postings_by_lexeme ON public.postings USING btree (tenant_id, lexeme, chunk_id) INCLUDE (tf, lexeme_count, agent_ids);
+
+CREATE INDEX sessions_membership ON public.sessions USING btree (tenant_id, user_id);
+
+CREATE INDEX sessions_user ON public.sessions USING btree (user_id);
 
 CREATE INDEX source_agents_by_agent ON public.source_agents USING btree (tenant_id, agent_id);
 
 CREATE INDEX sources_by_age ON public.sources USING btree (tenant_id, id DESC);
 
 CREATE UNIQUE INDEX sources_one_per_content ON public.sources USING btree (tenant_id, content_sha256) WHERE (content_sha256 IS NOT NULL);
+
+CREATE UNIQUE INDEX sources_one_per_slot ON public.sources USING btree (tenant_id, slot) WHERE (slot IS NOT NULL);
 
 CREATE UNIQUE INDEX sources_one_per_url ON public.sources USING btree (tenant_id, kind, url) WHERE (url IS NOT NULL);
 
@@ -1147,6 +1528,9 @@ ALTER TABLE ONLY public.agents
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE public.chunk_vectors
     ADD CONSTRAINT chunk_vectors_tenant_id_chunk_id_fkey FOREIGN KEY (tenant_id, chunk_id) REFERENCES public.chunks(tenant_id, id) ON DELETE CASCADE;
 
@@ -1155,6 +1539,9 @@ ALTER TABLE ONLY public.chunks
 
 ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_tenant_id_source_id_fkey FOREIGN KEY (tenant_id, source_id) REFERENCES public.sources(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.closures
+    ADD CONSTRAINT closures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE SET NULL (agent_id);
@@ -1180,11 +1567,26 @@ ALTER TABLE ONLY public.documents
 ALTER TABLE ONLY public.embedded_texts
     ADD CONSTRAINT embedded_texts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.exam_questions
+    ADD CONSTRAINT exam_questions_tenant_id_exam_id_fkey FOREIGN KEY (tenant_id, exam_id) REFERENCES public.exams(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.exam_tests
+    ADD CONSTRAINT exam_tests_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.exams
+    ADD CONSTRAINT exams_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.feedback
     ADD CONSTRAINT feedback_tenant_id_turn_id_fkey FOREIGN KEY (tenant_id, turn_id) REFERENCES public.turns(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.handoffs
     ADD CONSTRAINT handoffs_tenant_id_conversation_id_fkey FOREIGN KEY (tenant_id, conversation_id) REFERENCES public.conversations(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.knowledge_bases
     ADD CONSTRAINT knowledge_bases_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -1194,6 +1596,12 @@ ALTER TABLE ONLY public.knowledge_gaps
 
 ALTER TABLE ONLY public.lexemes
     ADD CONSTRAINT lexemes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.memberships
+    ADD CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE SET NULL (agent_id);
@@ -1207,6 +1615,27 @@ ALTER TABLE ONLY public.messages
 ALTER TABLE ONLY public.model_calls
     ADD CONSTRAINT model_calls_tenant_id_turn_id_fkey FOREIGN KEY (tenant_id, turn_id) REFERENCES public.turns(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.onboarding_events
+    ADD CONSTRAINT onboarding_events_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES public.onboarding_sessions(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.onboarding_sessions
+    ADD CONSTRAINT onboarding_sessions_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE SET NULL (agent_id);
+
+ALTER TABLE ONLY public.onboarding_sessions
+    ADD CONSTRAINT onboarding_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.opening_hours
+    ADD CONSTRAINT opening_hours_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.password_resets
+    ADD CONSTRAINT password_resets_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.phone_numbers
+    ADD CONSTRAINT phone_numbers_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE SET NULL (agent_id);
+
+ALTER TABLE ONLY public.phone_numbers
+    ADD CONSTRAINT phone_numbers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.postings
     ADD CONSTRAINT postings_tenant_id_chunk_id_fkey FOREIGN KEY (tenant_id, chunk_id) REFERENCES public.chunks(tenant_id, id) ON DELETE CASCADE;
 
@@ -1216,6 +1645,9 @@ ALTER TABLE ONLY public.public_keys
 ALTER TABLE ONLY public.rate_limits
     ADD CONSTRAINT rate_limits_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES public.memberships(tenant_id, user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.source_agents
     ADD CONSTRAINT source_agents_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE CASCADE;
 
@@ -1224,6 +1656,9 @@ ALTER TABLE ONLY public.source_agents
 
 ALTER TABLE ONLY public.sources
     ADD CONSTRAINT sources_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.staff
+    ADD CONSTRAINT staff_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.tenant_domains
     ADD CONSTRAINT tenant_domains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -1252,7 +1687,13 @@ ALTER TABLE public.agent_versions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.agents ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY anybody ON public.attempts TO coccinelle_user USING (true) WITH CHECK (true);
+
 ALTER TABLE public.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.attempts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.chunk_vectors ENABLE ROW LEVEL SECURITY;
 
@@ -1290,6 +1731,8 @@ ALTER TABLE public.chunk_vectors_15 ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.chunks ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.closures ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.crawled_pages ENABLE ROW LEVEL SECURITY;
@@ -1302,9 +1745,23 @@ ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY directory_lookup ON public.api_keys FOR SELECT TO coccinelle_directory USING (true);
 
+CREATE POLICY directory_lookup ON public.invitations FOR SELECT TO coccinelle_directory USING (true);
+
 CREATE POLICY directory_lookup ON public.knowledge_bases FOR SELECT TO coccinelle_directory USING (true);
 
+CREATE POLICY directory_lookup ON public.memberships FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.onboarding_events FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.onboarding_sessions FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.password_resets FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.phone_numbers FOR SELECT TO coccinelle_directory USING (true);
+
 CREATE POLICY directory_lookup ON public.public_keys FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.sessions FOR SELECT TO coccinelle_directory USING (true);
 
 CREATE POLICY directory_lookup ON public.tenant_domains FOR SELECT TO coccinelle_directory USING (true);
 
@@ -1312,13 +1769,23 @@ CREATE POLICY directory_lookup ON public.tenants FOR SELECT TO coccinelle_direct
 
 CREATE POLICY directory_lookup ON public.turns FOR SELECT TO coccinelle_directory USING ((lease_expires_at IS NOT NULL));
 
+CREATE POLICY directory_lookup ON public.users FOR SELECT TO coccinelle_directory USING (true);
+
 ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.embedded_texts ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.exam_questions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.exam_tests ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.exams ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.feedback ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.handoffs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.knowledge_bases ENABLE ROW LEVEL SECURITY;
 
@@ -1326,9 +1793,29 @@ ALTER TABLE public.knowledge_gaps ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.lexemes ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.memberships ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.model_calls ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.onboarding_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.onboarding_sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.opening_hours ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own ON public.memberships FOR SELECT TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY own ON public.password_resets TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY own ON public.sessions TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((user_id = ( SELECT public.app_user() AS app_user)));
+
+CREATE POLICY own ON public.users TO coccinelle_user USING ((id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((id = ( SELECT public.app_user() AS app_user)));
+
+ALTER TABLE public.password_resets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.phone_numbers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.postings ENABLE ROW LEVEL SECURITY;
 
@@ -1336,9 +1823,13 @@ ALTER TABLE public.public_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.rate_limits ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.source_agents ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.sources ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.staff ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenant_domains ENABLE ROW LEVEL SECURITY;
 
@@ -1356,9 +1847,13 @@ CREATE POLICY tenant_isolation ON public.agents TO coccinelle_app USING ((tenant
 
 CREATE POLICY tenant_isolation ON public.api_keys TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.audit_events TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 CREATE POLICY tenant_isolation ON public.chunk_vectors TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.chunks TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.closures TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.conversations TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -1374,9 +1869,17 @@ CREATE POLICY tenant_isolation ON public.documents TO coccinelle_app USING ((ten
 
 CREATE POLICY tenant_isolation ON public.embedded_texts TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.exam_questions TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.exam_tests TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.exams TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 CREATE POLICY tenant_isolation ON public.feedback TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.handoffs TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.invitations TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.knowledge_bases TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -1384,9 +1887,19 @@ CREATE POLICY tenant_isolation ON public.knowledge_gaps TO coccinelle_app USING 
 
 CREATE POLICY tenant_isolation ON public.lexemes TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.memberships TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 CREATE POLICY tenant_isolation ON public.messages TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.model_calls TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.onboarding_events TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.onboarding_sessions TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.opening_hours TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.phone_numbers TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.postings TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -1394,9 +1907,13 @@ CREATE POLICY tenant_isolation ON public.public_keys TO coccinelle_app USING ((t
 
 CREATE POLICY tenant_isolation ON public.rate_limits TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.sessions TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
 CREATE POLICY tenant_isolation ON public.source_agents TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.sources TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.staff TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.tenant_domains TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -1408,6 +1925,10 @@ CREATE POLICY tenant_isolation ON public.turn_steps TO coccinelle_app USING ((te
 
 CREATE POLICY tenant_isolation ON public.turns TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
+CREATE POLICY tenant_isolation ON public.users FOR SELECT TO coccinelle_app USING ((EXISTS ( SELECT
+   FROM public.memberships m
+  WHERE ((m.user_id = users.id) AND (m.tenant_id = ( SELECT public.app_tenant() AS app_tenant))))));
+
 CREATE POLICY tenant_isolation ON public.widget_settings TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
@@ -1418,11 +1939,14 @@ ALTER TABLE public.turn_steps ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.turns ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.widget_settings ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA public TO coccinelle_app;
 GRANT USAGE ON SCHEMA public TO coccinelle_directory;
 GRANT USAGE ON SCHEMA public TO coccinelle_worker;
+GRANT USAGE ON SCHEMA public TO coccinelle_user;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_vectors TO coccinelle_app;
 
@@ -1442,9 +1966,15 @@ GRANT SELECT(secret_hash) ON TABLE public.api_keys TO coccinelle_directory;
 
 GRANT SELECT(revoked_at) ON TABLE public.api_keys TO coccinelle_directory;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.attempts TO coccinelle_user;
+
+GRANT SELECT,INSERT ON TABLE public.audit_events TO coccinelle_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunk_vectors TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.closures TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversations TO coccinelle_app;
 
@@ -1460,9 +1990,29 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.embedded_texts TO coccinelle_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.exam_questions TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.exam_tests TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.exams TO coccinelle_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.feedback TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.handoffs TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitations TO coccinelle_app;
+
+GRANT SELECT(id) ON TABLE public.invitations TO coccinelle_directory;
+
+GRANT SELECT(tenant_id) ON TABLE public.invitations TO coccinelle_directory;
+
+GRANT SELECT(email) ON TABLE public.invitations TO coccinelle_directory;
+
+GRANT SELECT(token_hash) ON TABLE public.invitations TO coccinelle_directory;
+
+GRANT SELECT(expires_at) ON TABLE public.invitations TO coccinelle_directory;
+
+GRANT SELECT(accepted_at) ON TABLE public.invitations TO coccinelle_directory;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.knowledge_bases TO coccinelle_app;
 
@@ -1474,9 +2024,64 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.knowledge_gaps TO coccinelle_a
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.lexemes TO coccinelle_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.memberships TO coccinelle_app;
+GRANT SELECT ON TABLE public.memberships TO coccinelle_user;
+
+GRANT SELECT(tenant_id) ON TABLE public.memberships TO coccinelle_directory;
+
+GRANT SELECT(user_id) ON TABLE public.memberships TO coccinelle_directory;
+
+GRANT SELECT(role) ON TABLE public.memberships TO coccinelle_directory;
+
+GRANT SELECT(created_at) ON TABLE public.memberships TO coccinelle_directory;
+
+GRANT SELECT(disabled_at) ON TABLE public.memberships TO coccinelle_directory;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.messages TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.model_calls TO coccinelle_app;
+
+GRANT SELECT,INSERT ON TABLE public.onboarding_events TO coccinelle_app;
+
+GRANT SELECT(session_id) ON TABLE public.onboarding_events TO coccinelle_directory;
+
+GRANT SELECT(step) ON TABLE public.onboarding_events TO coccinelle_directory;
+
+GRANT SELECT(kind) ON TABLE public.onboarding_events TO coccinelle_directory;
+
+GRANT SELECT(happened_at) ON TABLE public.onboarding_events TO coccinelle_directory;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.onboarding_sessions TO coccinelle_app;
+
+GRANT SELECT(id) ON TABLE public.onboarding_sessions TO coccinelle_directory;
+
+GRANT SELECT(started_at) ON TABLE public.onboarding_sessions TO coccinelle_directory;
+
+GRANT SELECT(completed_at) ON TABLE public.onboarding_sessions TO coccinelle_directory;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.opening_hours TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.password_resets TO coccinelle_user;
+
+GRANT SELECT(id) ON TABLE public.password_resets TO coccinelle_directory;
+
+GRANT SELECT(user_id) ON TABLE public.password_resets TO coccinelle_directory;
+
+GRANT SELECT(token_hash) ON TABLE public.password_resets TO coccinelle_directory;
+
+GRANT SELECT(expires_at) ON TABLE public.password_resets TO coccinelle_directory;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.phone_numbers TO coccinelle_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.phone_numbers TO coccinelle_directory;
+
+GRANT SELECT(e164) ON TABLE public.phone_numbers TO coccinelle_directory;
+
+GRANT SELECT(channel) ON TABLE public.phone_numbers TO coccinelle_directory;
+
+GRANT SELECT(agent_id) ON TABLE public.phone_numbers TO coccinelle_directory;
+
+GRANT SELECT(active_since) ON TABLE public.phone_numbers TO coccinelle_directory;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.postings TO coccinelle_app;
 
@@ -1494,9 +2099,28 @@ GRANT SELECT(revoked_at) ON TABLE public.public_keys TO coccinelle_directory;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rate_limits TO coccinelle_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.sessions TO coccinelle_user;
+
+GRANT SELECT(id) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT SELECT(tenant_id) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT SELECT(user_id) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT SELECT(token_hash) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT SELECT(created_at) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT UPDATE(last_seen_at) ON TABLE public.sessions TO coccinelle_user;
+GRANT SELECT(last_seen_at) ON TABLE public.sessions TO coccinelle_directory;
+
+GRANT SELECT(expires_at) ON TABLE public.sessions TO coccinelle_directory;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.source_agents TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sources TO coccinelle_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.staff TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenant_domains TO coccinelle_app;
 
@@ -1527,5 +2151,23 @@ GRANT SELECT(id) ON TABLE public.turns TO coccinelle_directory;
 GRANT SELECT(tenant_id) ON TABLE public.turns TO coccinelle_directory;
 
 GRANT SELECT(lease_expires_at) ON TABLE public.turns TO coccinelle_directory;
+
+GRANT SELECT,INSERT ON TABLE public.users TO coccinelle_user;
+
+GRANT SELECT(id) ON TABLE public.users TO coccinelle_app;
+GRANT SELECT(id) ON TABLE public.users TO coccinelle_directory;
+
+GRANT SELECT(email) ON TABLE public.users TO coccinelle_app;
+GRANT SELECT(email) ON TABLE public.users TO coccinelle_directory;
+
+GRANT SELECT(name) ON TABLE public.users TO coccinelle_app;
+GRANT UPDATE(name) ON TABLE public.users TO coccinelle_user;
+GRANT SELECT(name) ON TABLE public.users TO coccinelle_directory;
+
+GRANT UPDATE(password_hash) ON TABLE public.users TO coccinelle_user;
+GRANT SELECT(password_hash) ON TABLE public.users TO coccinelle_directory;
+
+GRANT SELECT(created_at) ON TABLE public.users TO coccinelle_app;
+GRANT SELECT(created_at) ON TABLE public.users TO coccinelle_directory;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.widget_settings TO coccinelle_app;

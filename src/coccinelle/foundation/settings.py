@@ -154,6 +154,45 @@ class Settings(BaseModel):
     )
     mail_from: str = Field("coccinelle@localhost", description="Sender of the mails.")
 
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s?#@]+/?$",
+        max_length=200,
+        description=(
+            "Address at which people reach this installation, such as https://chat.example.com: "
+            "links in mails begin with it. Needed to mail them, but on localhost."
+        ),
+    )
+    session_idle_days: int = Field(
+        14, ge=1, le=365, description="How long a session lives without being used."
+    )
+    session_days: int = Field(90, ge=1, le=365, description="How long a session lives at most.")
+    password_reset_minutes: int = Field(
+        60, ge=5, le=1440, description="How long a link for a new password is good."
+    )
+    invitation_days: int = Field(7, ge=1, le=90, description="How long an invitation is good.")
+    logins_per_minute: int = Field(
+        5, ge=1, le=100_000, description="Log-ins a minute from a network address."
+    )
+    logins_per_email: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Passwords tried in fifteen minutes for an e-mail address.",
+    )
+    signups_per_hour: int = Field(
+        10, ge=1, le=100_000, description="Sign-ups an hour from a network address."
+    )
+    resets_per_hour: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Links asked for in an hour from a network address, and for an e-mail address.",
+    )
+    password_queue: int = Field(
+        64, ge=0, le=10_000, description="Passwords that may wait to be checked; others get 503."
+    )
+
     chat_body_bytes: int = Field(
         64 * 1024, ge=4096, le=1024 * 1024, description="Largest body on chat routes, bytes."
     )

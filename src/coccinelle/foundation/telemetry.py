@@ -26,12 +26,15 @@ Fields = MutableMapping[str, Any]
 FIELDS = frozenset({
     "agent", "agents", "attempts", "bytes", "channel", "chunks", "code", "component",
     "cost_microeur", "count", "duration_ms", "first_text_ms", "generation", "handoff_id", "host",
-    "job_id", "latency_ms", "method", "migration", "model", "outcome", "pages", "port", "provider",
-    "request_id", "route", "seconds", "service", "source_id", "state", "status", "step", "task",
-    "tenant_id", "tokens", "turn_id", "variant", "version",
+    "job_id", "latency_ms", "link", "method", "migration", "model", "outcome", "pages", "port",
+    "provider", "request_id", "route", "seconds", "service", "source_id", "state", "status", "step",
+    "task", "tenant_id", "tokens", "turn_id", "variant", "version",
 })
 # fmt: on
-"""All that a log line may say besides its name: our ids, figures, and words that are ours."""
+"""All that a log line may say besides its name: our ids, figures, and words that are ours.
+
+`link` proves a mailbox: it is logged only where no mail server is there to carry it.
+"""
 
 MAX_VALUE_CHARS = 300
 MAX_FRAMES = 12

@@ -13,6 +13,7 @@ from coccinelle.foundation.errors import Forbidden, Invalid, NotFound
 from coccinelle.foundation.ids import TenantId, uuid7
 from coccinelle.tenants import store
 from coccinelle.tenants.model import (
+    ALL_SCOPES,
     SCOPES,
     Caller,
     Listed,
@@ -99,9 +100,9 @@ async def unbind_host(tx: TenantTx, *, host: str) -> str:
 
 async def create_api_key(tx: TenantTx, *, name: str, scopes: Sequence[str] = SCOPES) -> NewKey:
     """A key for a program. Only its hash is kept."""
-    unknown = set(scopes) - set(SCOPES)
+    unknown = set(scopes) - set(ALL_SCOPES)
     if unknown or not scopes:
-        raise Invalid("unknown_scope", scopes=", ".join(SCOPES))
+        raise Invalid("unknown_scope", scopes=", ".join(ALL_SCOPES))
     name = checked_key_name(name)
     key = NewKey(uuid7(), API_KEY_PREFIX + secrets.token_urlsafe(32))
     await store.insert_api_key(

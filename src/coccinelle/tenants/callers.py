@@ -1,4 +1,4 @@
-"""Whose request this is: found by API key, public key or host name, and never by default."""
+"""Whose request this is: found by key, session or host name, and never by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Forbidden, Invalid, Unauthenticated
 from coccinelle.foundation.web import Proxies, add_header, vary_on
 from coccinelle.tenants import actions, store
-from coccinelle.tenants.model import Caller, host_name, is_allowed_origin, origin
+from coccinelle.tenants.accounts import actions as accounts
+from coccinelle.tenants.accounts.cookies import cookie_name
+from coccinelle.tenants.accounts.model import SESSION_PREFIX
+from coccinelle.tenants.model import Caller, Role, covers, host_name, is_allowed_origin, origin
 
 MAX_CACHED = 10_000
 PREFLIGHT_SECONDS = 600
@@ -33,11 +36,20 @@ class Callers:
     Args:
         proxies: whose forwarded headers are believed.
         cache_seconds: how long a key or host name that was found is not looked up again, which is
-            also how long a revoked one may live.
+            also how long a revoked one may live. A session is looked up each time.
+        session_idle_days: how long an unused session lives.
     """
 
-    def __init__(self, db: Database, *, proxies: Proxies | None = None, cache_seconds: float = 5.0):
+    def __init__(
+        self,
+        db: Database,
+        *,
+        proxies: Proxies | None = None,
+        cache_seconds: float = 5.0,
+        session_idle_days: int = 14,
+    ):
         self.proxies = proxies or Proxies()
+        self._session_idle_days = session_idle_days
         self._db = db
         self._cache_seconds = cache_seconds
         self._cache: OrderedDict[tuple[str, str], tuple[float, Caller]] = OrderedDict()
@@ -54,14 +66,38 @@ class Callers:
         caller = await self._found(request)
         self._check_origin(request, caller)
         if scope not in caller.scopes:
-            if not caller.is_program:
+            if caller.via in ("public_key", "host"):
                 raise Unauthenticated("api_key_required")
             raise Forbidden("scope_missing", scope=scope)
         return caller
 
+    async def session_of(self, request: Request, *, at_least: Role = "member") -> Caller:
+        """The person who sends a request, by her session and nothing else.
+
+        Raises:
+            Unauthenticated: `session_required`: it brings no session, or one that has ended.
+            Forbidden: `role_missing`: she may not do what `at_least` may.
+        """
+        caller = await self.session_in(request)
+        if caller is None or caller.role is None:
+            raise Unauthenticated("session_required")
+        if not covers(caller.role, at_least):
+            raise Forbidden("role_missing", role=at_least)
+        return caller
+
+    async def session_in(self, request: Request) -> Caller | None:
+        """The person whose session a request brings, if it brings a good one."""
+        secret = _bearer(request)
+        token = request.cookies.get(cookie_name(self.own_origin(request))) or ""
+        if secret is not None:
+            token = secret if secret.startswith(SESSION_PREFIX) else ""
+        if not token:
+            return None
+        return await accounts.caller_by_session(self._db, token, idle_days=self._session_idle_days)
+
     def own_origin(self, request: Request) -> str:
         """The origin of pages that we serve ourselves, as this request's sender sees it."""
-        return _spelled(self.proxies.own_origin(request.scope))
+        return spelled(self.proxies.own_origin(request.scope))
 
     def page_of(self, request: Request) -> str:
         """The origin of the page that sends a request; ours when it does not say."""
@@ -87,9 +123,14 @@ class Callers:
         return answer
 
     async def _found(self, request: Request) -> Caller:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return await self._known("api_key", secret.strip(), actions.caller_by_api_key)
+        session = await self.session_in(request)
+        if session is not None:
+            return session
+        secret = _bearer(request)
+        if secret is not None:
+            if secret.startswith(SESSION_PREFIX):
+                raise Unauthenticated("session_required")
+            return await self._known("api_key", secret, actions.caller_by_api_key)
         key = request.headers.get("x-coccinelle-key") or request.query_params.get("key")
         if key:
             return await self._known("public_key", key, actions.caller_by_public_key)
@@ -155,6 +196,11 @@ def allow_page(request: Request, page: str) -> None:
     vary_on(request.scope, "Origin")
 
 
+def _bearer(request: Request) -> str | None:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
 def _host(request: Request) -> str:
     try:
         return host_name(request.headers.get("host", ""))
@@ -162,7 +208,8 @@ def _host(request: Request) -> str:
         return ""
 
 
-def _spelled(found: str) -> str:
+def spelled(found: str) -> str:
+    """An origin as browsers write it; what is none, as it is."""
     try:
         return origin(found)
     except Invalid:

@@ -7,13 +7,19 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from coccinelle.foundation.errors import FieldError, Invalid
-from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.ids import SessionId, TenantId, UserId
 
 SCOPES = ("chat", "knowledge")
+ALL_SCOPES = (*SCOPES, "manage")
+Role = Literal["owner", "admin", "member"]
+
+ROLES: tuple[Role, ...] = ("member", "admin", "owner")
 MAX_NAME_CHARS = 200
 MAX_KEY_NAME_CHARS = 100
 MAX_FACT_CHARS = 2000
@@ -61,10 +67,33 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class ApiKey:
+    """A program's key, without its secret."""
+
+    id: UUID
+    name: str
+    scopes: list[str]
+    last_four: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A widget's key: it is in the page, for all to see."""
+
+    id: UUID
+    name: str
+    key: str
+    allowed_origins: list[str]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Caller:
     """Whose request this is, how we know, and what it may do.
 
-    `allowed_origins` is None where the credential is not tied to a page (an API key).
+    `allowed_origins` is None where the credential is not tied to a page (an API key, a session).
+    The last three are of a session only.
     """
 
     tenant_id: TenantId
@@ -72,11 +101,19 @@ class Caller:
     scopes: frozenset[str]
     allowed_origins: tuple[str, ...] | None = None
     key_id: UUID | None = None
+    user_id: UserId | None = None
+    role: Role | None = None
+    session_id: SessionId | None = None
 
     @property
     def is_program(self) -> bool:
         """True for a holder of an API key, who is exempt from the limit per address."""
         return self.via == "api_key"
+
+
+def covers(role: Role, wanted: Role) -> bool:
+    """Whether `role` may do all that `wanted` may."""
+    return ROLES.index(role) >= ROLES.index(wanted)
 
 
 def checked_name(name: str) -> str:

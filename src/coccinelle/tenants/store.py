@@ -12,7 +12,7 @@ from psycopg.errors import UniqueViolation
 from coccinelle.foundation.database import DirectoryTx, TenantTx
 from coccinelle.foundation.errors import Conflict
 from coccinelle.foundation.ids import TenantId
-from coccinelle.tenants.model import Listed, Tenant
+from coccinelle.tenants.model import ApiKey, Listed, PublicKey, Tenant
 
 
 class SlugTaken(Conflict):
@@ -35,6 +35,10 @@ class KeyRow:
     tenant_id: TenantId
     scopes: list[str]
     allowed_origins: list[str]
+
+
+_API_KEY = "SELECT id, name, scopes, last_four, created_at FROM api_keys"
+_PUBLIC_KEY = "SELECT id, name, key, allowed_origins, created_at FROM public_keys"
 
 
 async def insert_tenant(
@@ -155,6 +159,54 @@ async def identity_secret(tx: TenantTx, key_id: UUID) -> str | None:
         [tx.tenant_id, key_id],
     )
     return found
+
+
+async def revoke_api_key(tx: TenantTx, key_id: UUID) -> int:
+    return await tx.run(
+        "UPDATE api_keys SET revoked_at = now()"
+        " WHERE tenant_id = %s AND id = %s AND revoked_at IS NULL",
+        [tx.tenant_id, key_id],
+    )
+
+
+async def revoke_public_key(tx: TenantTx, key_id: UUID) -> int:
+    return await tx.run(
+        "UPDATE public_keys SET revoked_at = now()"
+        " WHERE tenant_id = %s AND id = %s AND revoked_at IS NULL",
+        [tx.tenant_id, key_id],
+    )
+
+
+async def api_key(tx: TenantTx, key_id: UUID) -> ApiKey:
+    return await tx.one(
+        ApiKey, f"{_API_KEY} WHERE tenant_id = %s AND id = %s", [tx.tenant_id, key_id]
+    )
+
+
+async def public_key(tx: TenantTx, key_id: UUID) -> PublicKey:
+    return await tx.one(
+        PublicKey, f"{_PUBLIC_KEY} WHERE tenant_id = %s AND id = %s", [tx.tenant_id, key_id]
+    )
+
+
+async def api_keys(tx: TenantTx, *, limit: int, before: UUID | None) -> list[ApiKey]:
+    """Those that are not revoked, the newest first."""
+    return await tx.all(
+        ApiKey,
+        f"{_API_KEY} WHERE tenant_id = %(tenant)s AND revoked_at IS NULL"
+        " AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s",
+        {"tenant": tx.tenant_id, "before": before, "limit": limit},
+    )
+
+
+async def public_keys(tx: TenantTx, *, limit: int, before: UUID | None) -> list[PublicKey]:
+    """Those that are not revoked, the newest first."""
+    return await tx.all(
+        PublicKey,
+        f"{_PUBLIC_KEY} WHERE tenant_id = %(tenant)s AND revoked_at IS NULL"
+        " AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s",
+        {"tenant": tx.tenant_id, "before": before, "limit": limit},
+    )
 
 
 async def keys(tx: TenantTx) -> list[dict[str, Any]]:
