@@ -162,11 +162,15 @@ async def set_up(
 
 
 class Cable:
-    """A way to a server that can be cut, or lose answers. `url` is where it begins."""
+    """A way to a server that can be cut, or lose answers.
+
+    `url` is where it begins, `connections` how many there were.
+    """
 
     def __init__(self, server: str) -> None:
         self.server = server
         self.url = ""
+        self.connections = 0
         self.is_cut = False
         self.loses_answers = False
         self.lost = asyncio.Event()
@@ -184,6 +188,7 @@ class Cable:
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
+        self.connections += 1
         if self.is_cut:
             _reset(writer)
             return

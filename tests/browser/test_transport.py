@@ -177,9 +177,16 @@ async def test_a_cut_in_mid_answer_resumes_the_same_answer(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:
     visitor = await talk(context, site, scripted.url)
-    first, second, *rest = words(*WORDS)
-    scripted.stream(first, second, Cut(), *rest[:1], Cut(), *rest[1:], Event("done", answer(WHOLE)))
-    turn = await visitor.ask(QUESTION)
+    first, second, third, *rest = words(*WORDS)
+    gates = [Gate(), Gate()]
+    cuts = [(gates[0], Cut()), (gates[1], Cut())]
+    scripted.stream(first, second, *cuts[0], third, *cuts[1], *rest, Event("done", answer(WHOLE)))
+    await visitor.start(QUESTION)
+    # A reset throws away what the browser has not read yet.
+    for gate, seen in zip(gates, (2, 3), strict=True):
+        await visitor.until(f"turns[0].events.filter((e) => e.type === 'delta').length === {seen}")
+        gate.open()
+    turn = await visitor.ended()
     posted = scripted.asked("/api/chat")
     assert turn.kinds == [
         *("delta", "delta", "waiting", "delta", "waiting", "delta", "delta", "done"),
@@ -211,7 +218,7 @@ async def test_events_that_were_seen_are_dropped(
     gate = Gate()
     scripted.stream(*words("Un ", "deux "), gate, Cut())
     await visitor.start(QUESTION)
-    await gate.reached.wait()
+    await visitor.until("turns[0].events.length === 2")
     all_again = framed(
         *[(n + 1, "delta", {"text": text}) for n, text in enumerate(["Un ", "deux ", "trois"])],
         (4, "done", answer("Un deux trois")),
@@ -230,7 +237,7 @@ async def test_an_answer_that_is_told_again_is_numbered_anew(
     gate = Gate()
     scripted.stream(*words("Un ", "deux "), gate, Cut())
     await visitor.start(QUESTION)
-    await gate.reached.wait()
+    await visitor.until("turns[0].events.length === 2")
     anew = framed((2, "reset", {}), (1, "delta", {"text": "Trois"}), (4, "done", answer("Trois")))
     scripted.script("/api/chat", Reply(anew, headers=SSE))
     gate.open()
@@ -329,6 +336,34 @@ async def test_a_server_that_is_not_there_is_given_up_sooner(
     assert turn.error is not None
     assert (turn.error["code"], turn.error["status"]) == ("network", 0)
     assert turn.error["retryable"]
+
+
+async def test_a_stream_that_is_always_cut_is_given_up(
+    context: BrowserContext, site: Site, scripted: Scripted
+) -> None:
+    visitor = await talk(context, site, scripted.url, with_clock=True)
+    parts = [part for number in range(99) for part in (delta(f"{number} "), Cut())]
+    scripted.stream(*parts, Event("done", answer("…")))
+    await visitor.start(QUESTION)
+    turn = await visitor.hurried()
+    assert turn.error is not None
+    assert turn.error["code"] == "network"
+    said = turn.shown.split()
+    assert said == [str(number) for number in range(len(said))]
+    assert 30 < len(said) < 50
+
+
+async def test_one_answer_after_another_takes_one_connection(
+    context: BrowserContext, site: Site, scripted: Scripted
+) -> None:
+    async with cabled(scripted.url) as cable:
+        visitor = await talk(context, site, cable.url)
+        await visitor.ask(QUESTION)
+        await visitor.ask(QUESTION)
+        connections = cable.connections
+        for _ in range(5):
+            assert (await visitor.ask(QUESTION)).kinds[-1] == "done"
+        assert cable.connections == connections
 
 
 async def test_offline_in_mid_answer_waits_for_the_network(
@@ -462,7 +497,7 @@ async def test_a_busy_server_is_waited_for_while_reconnecting(
     gate = Gate()
     scripted.stream(*words("Bon"), gate, Cut(), delta("jour"), Event("done", answer("Bonjour")))
     await visitor.start(QUESTION)
-    await gate.reached.wait()
+    await visitor.until_event("delta")
     scripted.script(
         "/api/chat",
         Refusal(503, "database_unavailable", "Un instant.", 2),
@@ -489,7 +524,7 @@ async def test_a_reconnect_that_is_refused_gives_up_at_once(
     gate = Gate()
     scripted.stream(*words("Bon"), gate, Cut(), delta("jour"))
     await visitor.start(QUESTION)
-    await gate.reached.wait()
+    await visitor.until_event("delta")
     scripted.refuse(status, "visitor_token_invalid" if status == 401 else "no")
     gate.open()
     turn = await visitor.ended()
@@ -507,7 +542,7 @@ async def test_a_wait_beyond_all_patience_is_the_visitors_decision(
     gate = Gate()
     scripted.stream(*words("Bon"), gate, Cut(), delta("jour"))
     await visitor.start(QUESTION)
-    await gate.reached.wait()
+    await visitor.until_event("delta")
     scripted.refuse(503, "database_unavailable", retry_after=120)
     gate.open()
     error = (await visitor.ended()).error

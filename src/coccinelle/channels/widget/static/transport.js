@@ -1,11 +1,16 @@
-const CHAT_MS = 55_000; // The server may wait 45 s for a twin of the message.
+// The server may wait 45 s for a twin of the message.
+const CHAT_MS = 55_000;
 const ANSWER_MS = 30_000;
-const SILENCE_MS = 40_000; // It sends a comment every 15 s.
+// It sends a comment every 15 s.
+const SILENCE_MS = 40_000;
 const CLOSING_MS = 1_000;
 const TWIN_TOKEN_MS = 1_000;
-const OFFLINE_MS = 15_000; // Some systems say "offline" and are not.
-const [SHORTEST_MS, LONGEST_MS] = [500, 8_000];
-const [UNREACHED_MS, RECONNECTING_MS] = [15_000, 60_000];
+// Some systems say "offline" and are not.
+const OFFLINE_MS = 15_000;
+const SHORTEST_MS = 500;
+const LONGEST_MS = 8_000;
+const UNREACHED_MS = 15_000;
+const RECONNECTING_MS = 60_000;
 const MOST_RECONNECTS = 40;
 
 const PRINTABLE = /^[!-~]+$/;
@@ -17,14 +22,15 @@ export class ChatError extends Error {
     super(detail || code);
     this.name = "ChatError";
     Object.assign(this, { code, status, detail, retryAfterSeconds, requestId });
-    const isTwin = status === 409 && retryAfterSeconds !== undefined;
+    const isTwin = status === 409 && retryAfterSeconds >= 0;
     this.retryable = code === "network" || isTwin || status === 429 || status >= 500;
   }
 }
 
 /** A random id of 128 bits. */
 export function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID wants https.
+  // randomUUID wants https.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -37,7 +43,7 @@ export class EventParser {
   /** The events `{name, data, id?}` that this text completes. */
   push(text) {
     if (!text) return [];
-    const added = this.#isAfterCr && text[0] === "\n" ? text.slice(1) : text;
+    const added = this.#isAfterCr ? text.replace(/^\n/, "") : text;
     this.#isAfterCr = text.endsWith("\r");
     const lines = (this.#rest + added).split(/\r\n|\n|\r/);
     this.#rest = lines.pop();
@@ -86,9 +92,8 @@ export class Transport {
 
   /** Null before `begin()`. */
   get conversation() {
-    if (!this.#talk) return null;
-    const { userId, conversationId } = this.#talk;
-    return { userId, conversationId };
+    const talk = this.#talk;
+    return talk && { userId: talk.userId, conversationId: talk.conversationId };
   }
 
   /** Makes random ids, or takes those that this browser has. */
@@ -115,11 +120,10 @@ export class Transport {
     const items = [];
     const query = new URLSearchParams({ user_id: talk.userId, limit: 200 });
     try {
-      for (let isMore = talk.token; isMore; ) {
+      for (let cursor = talk.token; cursor; query.set("cursor", cursor)) {
         const page = await this.#json(`${pathOf(talk)}/messages?${query}`, { talk });
         items.push(...page.items);
-        isMore = page.next_cursor && page.next_cursor !== query.get("cursor");
-        query.set("cursor", page.next_cursor);
+        cursor = page.next_cursor;
       }
     } catch (error) {
       if (error.status === 401 || error.status === 404) return [];
@@ -242,7 +246,8 @@ export class Transport {
         signal: effort.signal,
         credentials: "omit",
         redirect: "error",
-        referrerPolicy: "strict-origin", // What Origin tells, and no more.
+        // What Origin tells, and no more.
+        referrerPolicy: "strict-origin",
         cache: talk ? "no-store" : "default",
       }),
     );
@@ -356,7 +361,8 @@ export class Transport {
     try {
       this.#store?.setItem(this.#name, JSON.stringify({ ...this.#talk, isSaid: undefined }));
     } catch {
-      this.#store = null; // Full: what it holds would contradict us from now on.
+      // Full: what it holds would contradict us from now on.
+      this.#store = null;
     }
   }
 }
@@ -404,8 +410,6 @@ class Effort {
   }
 
   async *events(response) {
-    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
-    if (!isStream) throw new ChatError("network");
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     const parser = new EventParser();
