@@ -25,7 +25,7 @@ check:
 	$(bin)/squawk src/coccinelle/foundation/migrations/*.sql
 
 bench:
-	scripts/setup
+	scripts/setup dev
 	$(python) -m benchmarks
 
 bench-large:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [chat start search ingestion]`: measure, and write RESULTS.md."""
+"""`python -m benchmarks [chat start search ingestion widget]`: measure, and write RESULTS.md."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def _growth() -> Sequence[Section]:
     return growth.run()
 
 
+def _widget() -> Sequence[Section]:
+    from benchmarks import widget  # noqa: PLC0415
+
+    return widget.run()
+
+
 def _large() -> Sequence[Section]:
     from benchmarks import growth, others  # noqa: PLC0415
 
@@ -52,9 +58,10 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Section]]] = {
     "search": _search,
     "ingestion": _ingestion,
     "growth": _growth,
+    "widget": _widget,
     "large": _large,
 }
-BY_DEFAULT = ("start", "chat", "search", "ingestion")
+BY_DEFAULT = ("start", "chat", "search", "ingestion", "widget")
 
 
 def main() -> None:
