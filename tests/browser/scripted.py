@@ -396,7 +396,9 @@ class Scripted:
         if not self._chats:
             self.say()
         parts = [_in_conversation(part, conversation) for part in self._chats.popleft()]
-        turn = _Turn(uid(), parts, conversation)
+        told = [part.data for part in parts if isinstance(part, Event)]
+        turn_id = next((data["turn_id"] for data in told if "turn_id" in data), None)
+        turn = _Turn(turn_id or uid(), parts, conversation)
         if request.body.get("message_id"):
             self._turns[request.body["message_id"]] = turn
         self.remember(conversation, "customer", request.body["message"], turn_id=turn.id)

@@ -109,6 +109,7 @@ export class Bubbles {
 
   /** Stays at the end, if the reader is there. */
   follow() {
+    if (!this.#list.firstChild) return;
     if (this.#isFollowing) this.toEnd();
     else this.#pill.hidden = this.#isAtEnd();
   }
@@ -272,22 +273,22 @@ class AnswerBubble {
   }
 
   /** Says why the answer is not whole, and what can be done: `{label, onclick}`. */
-  complain(text, action, reference) {
+  complain(text, action, reference, isBad = false) {
     this.#stop();
     this.item.classList.toggle("wordless", !this.#text);
     const words = element("p", {}, text);
     const act = action && button({ class: "second", onclick: action.onclick }, "again", action.label);
     const small = reference && element("p", { class: "small" }, reference);
-    const note = element("div", { class: "trouble" }, icon("alert"), words, small, act);
+    const note = element("div", { class: `trouble${isBad ? " bad" : ""}` }, icon("alert"), words, small, act);
     this.#below.append(note);
     this.#onchange();
-    return { note, words, act };
+    return { words, act };
   }
 
   /** Counts down, then offers to send again. */
   countDown(text, seconds, action) {
     const { announce, t } = this.#options;
-    const { note, words, act } = this.complain(text, action);
+    const { words, act } = this.complain(text, action);
     const rest = element("p", { role: "timer", "aria-live": "off" });
     words.after(rest);
     act.hidden = true;
@@ -298,7 +299,6 @@ class AnswerBubble {
       this.#timer = left > 0 ? setTimeout(tick, 250) : 0;
       if (left > 0) return;
       act.hidden = false;
-      note.classList.add("over");
       this.#onchange();
       announce(t.resendNow);
     };

@@ -75,7 +75,7 @@ export class Composer {
 
   #changed() {
     const text = trimmed(this.#input.value);
-    const chars = text.length > this.#maxChars * NEAR_LIMIT ? Array.from(text).length : 0;
+    const chars = text.length >= this.#maxChars * NEAR_LIMIT ? Array.from(text).length : 0;
     const left = this.#maxChars - chars;
     const wasOver = this.#isOver;
     this.#isOver = left < 0;

@@ -38,7 +38,7 @@ export function initial(name) {
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWINGS = {
   close: "M6 6l12 12M18 6L6 18",
-  menu: "M12 5v.01M12 12v.01M12 19v.01",
+  menu: "M12 5v.1M12 12v.1M12 19v.1M11.9 5h.2M11.9 12h.2M11.9 19h.2",
   send: "M12 19V5M5.5 11.5L12 5l6.5 6.5",
   person: "M12 12a4 4 0 100-8 4 4 0 000 8zM4.5 20.5c.8-4 3.8-6 7.5-6s6.7 2 7.5 6",
   info: "M12 21a9 9 0 100-18 9 9 0 000 18zM12 11v5M12 8v.01",

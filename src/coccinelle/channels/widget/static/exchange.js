@@ -194,7 +194,7 @@ export class Exchange {
       said.answer.countDown(text, seconds, { ...again, label: t.resend });
     } else {
       const reference = error.status >= 500 && error.requestId && t.reference(error.requestId);
-      said.answer.complain(text, again, reference);
+      said.answer.complain(text, again, reference, true);
     }
     emit("error", { code: error.code, message: text });
   }

@@ -30,16 +30,15 @@ export class HandoffForm {
       "form",
       { class: "sheet", "aria-labelledby": "sheet-title", novalidate: true,
         onsubmit: (event) => this.#submitted(event) },
-      this.#title,
+      element("header", {}, this.#title,
+        button({ class: "round", onclick: options.onback }, "close", t.back, false)),
       element("p", {}, t.personText),
       promise && element("p", { class: "promise" }, icon("info"), element("span", {}, promise)),
       mail.box,
       phone.box,
-      element("p", { class: "small" }, t.or),
       note.box,
       this.#trouble,
       this.#submit,
-      button({ class: "second", onclick: options.onback }, null, t.back),
     );
   }
 

@@ -292,7 +292,7 @@ class Panel {
     if (Array.isArray(items)) this.#bubbles.before(() => this.#merge(items));
     else this.#bubbles.before(() => this.#bubbles.note(this.#t.noHistory, "alert"));
     this.#exchange.open();
-    this.#bubbles.toEnd();
+    if (this.#isReachable) this.#bubbles.toEnd();
     this.#pollUnanswered(0);
   }
 

@@ -46,7 +46,7 @@ LOOK.replaceSync(`
   --ink: #24201b; --soft: #635a4f;
   --bad: #98261b; --bad-ground: #fdf0ed; --good: #1d5f3a; --good-ground: #eaf5ee;
   position: fixed; inset-block-end: calc(max(20px, env(safe-area-inset-bottom)) + 76px);
-  display: flex; flex-direction: column; box-sizing: border-box; overflow: hidden;
+  display: flex; flex-direction: column; box-sizing: border-box; overflow: clip;
   width: 25em; height: min(37.5em, 100vh - 116px); height: min(37.5em, 100dvh - 116px);
   border: 1px solid var(--line); border-radius: 20px; background: var(--ground); color: var(--ink);
   font: medium/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; text-align: start;
@@ -109,7 +109,6 @@ h2 { font-weight: 650; }
 .presence.off::before { background: none; box-shadow: inset 0 0 0 2px var(--edge); }
 .round { width: 2.75em; padding: 0; border-radius: 50%; color: var(--soft); }
 .round:hover, .menu button:hover, .actions button:hover { background: var(--raised); color: var(--ink); }
-.round svg { stroke-width: 2.25; }
 .menu {
   position: absolute; inset-block-start: calc(100% - .25em); inset-inline-end: .75em; display: grid;
   padding: .375em; border: 1px solid var(--line); border-radius: 16px; background: var(--surface);
@@ -117,7 +116,7 @@ h2 { font-weight: 650; }
 }
 .menu button { justify-content: start; padding-inline: .75em; text-align: start; }
 
-.notices { flex: none; font-size: .875em; }
+.notices { flex: none; max-height: 30%; overflow: auto; font-size: .875em; }
 .notice {
   display: flex; gap: .6em; padding: .6em 1.15em; background: var(--raised);
   border-bottom: 1px solid var(--line);
@@ -146,20 +145,20 @@ h2 { font-weight: 650; }
 .person .disc { background: var(--good); color: var(--surface); }
 .bubble {
   max-width: 100%; padding: .65em .95em; border: 1px solid var(--line); border-radius: 6px 18px 18px;
-  background: var(--surface);
+  background: var(--surface); text-wrap: pretty;
 }
 .agent .bubble, .person .bubble { max-width: 94%; }
-.mine { align-items: end; }
+.mine { align-items: end; margin-bottom: .35em; }
 .mine .bubble {
   max-width: 86%; border-color: #8884; border-radius: 18px 18px 6px;
   background: var(--accent); color: var(--on-accent); white-space: pre-wrap;
 }
-.mine.waiting .bubble { opacity: 1; border-style: dashed; }
 .person .bubble { border-color: var(--good); }
 .wordless .bubble { display: none; }
 .under { display: flex; gap: .6em; min-height: 1.5em; font-size: .75em; color: var(--soft); }
-time { align-self: center; font-size: .75rem; font-size: 12px; color: var(--soft); }
-.under time { font-size: 1em; opacity: 0; }
+time { color: var(--soft); }
+.actions time { margin-inline-start: .5em; font-size: .75em; }
+.under time { opacity: 0; }
 .turn:hover time, .turn:focus-within time { opacity: 1; }
 .day {
   display: flex; align-items: center; gap: .75em; margin: .25em 0 1.15em; color: var(--soft);
@@ -195,7 +194,7 @@ sup button {
 .sources li { padding-block: .2em; }
 .sources li::marker { color: var(--soft); font-weight: 600; }
 .sources small, .sources a small { display: block; font-size: .875em; line-height: 1.35; }
-.sources a { display: inline-block; min-height: 24px; }
+.sources a { display: block; min-height: 24px; }
 .sources a span { text-decoration: underline; }
 .sources a { text-decoration: none; }
 .sources a:hover small { text-decoration: underline; }
@@ -204,17 +203,17 @@ sup button {
 .actions svg { width: 1.1em; height: 1.1em; }
 .actions button[aria-pressed=true] { color: var(--ink); background: var(--raised); border-color: var(--edge); }
 .actions button[aria-pressed=true] path { fill: currentColor; fill-opacity: .35; }
-.actions time { margin-inline-start: .5em; }
 .told { font-size: .8125em; padding-inline: .4em; color: var(--soft); }
 .trouble {
-  margin-top: .5em; padding: .75em .95em; border: 1px solid currentColor; border-radius: 14px;
-  background: var(--bad-ground); color: var(--bad); display: grid; gap: .5em .6em;
+  margin-top: .5em; padding: .75em .95em; border: 1px solid var(--line); border-radius: 14px;
+  background: var(--raised); display: grid; gap: .5em .6em;
   grid-template-columns: auto 1fr; align-items: start; font-size: .9375em;
 }
 .trouble > * { grid-column: 2; }
 .trouble > svg { grid-column: 1; margin-top: .1em; }
 .trouble .small { color: inherit; font-size: .8125em; }
 .trouble button { justify-self: start; background: var(--surface); color: var(--ink); }
+.bad { background: var(--bad-ground); color: var(--bad); border-color: currentColor; }
 [role=timer] { font-variant-numeric: tabular-nums; }
 
 .pill {
@@ -250,7 +249,7 @@ textarea, input {
 .count { font-size: .8125em; color: var(--soft); padding: .35em .8em 0; text-align: end; }
 .count:empty { display: none; }
 .count.over, .error { color: var(--bad); font-weight: 600; }
-.ask { width: 100%; font-size: .9375em; font-weight: 550; border-radius: 14px; }
+.ask { width: 100%; min-height: 3em; font-size: .9375em; font-weight: 550; border-radius: 14px; }
 .ask:hover:enabled { background: var(--raised); }
 .ask:disabled { opacity: .6; }
 
@@ -261,7 +260,8 @@ textarea, input {
   display: grid; gap: .75em; width: 100%; max-height: 100%; padding: 1.25em 1.25em 1em; overflow: auto;
   overscroll-behavior: contain; border-radius: 20px 20px 0 0; background: var(--surface);
 }
-.sheet h2 { font-size: 1.1875em; line-height: 1.3; }
+.sheet header { padding: 0; border: 0; }
+.sheet h2 { flex: 1; font-size: 1.1875em; line-height: 1.3; }
 .sheet h2:focus { outline: none; box-shadow: none; }
 .promise { display: flex; gap: .6em; padding: .7em .9em; border-radius: 14px; background: var(--raised); }
 .promise svg { margin-top: .1em; }
@@ -329,6 +329,7 @@ textarea, input {
   .mine .bubble { border-width: 2px; }
   .actions button[aria-pressed=true] { border: 2px solid Highlight; }
   .disc, .presence::before { forced-color-adjust: none; }
+  .dots i { background: CanvasText; }
   .field:focus-within { outline: 2px solid Highlight; }
 }
 @media print { :host(:not([inline])) { display: none; } }
