@@ -20,11 +20,12 @@ from coccinelle.foundation.postgres import Addresses
 from coccinelle.foundation.settings import load
 from coccinelle.house import open_house
 from coccinelle.tenants import actions as tenants
+from tests.accounts import Account, signed_up
 from tests.embedder import WordEmbedder
 from tests.living import Business, client, living, move_in
 
 REVIEWED = Path(__file__).parent / "routes.txt"
-DESCRIBED = {"customers", "programs", "owners"}
+DESCRIBED = {"customers", "programs", "owners", "newcomers", "people"}
 DOCS = {"GET /docs", "GET /docs/oauth2-redirect", "GET /openapi.json"}
 
 
@@ -37,6 +38,7 @@ class Described:
     business: Business
     knowledge_key: str
     chat_key: str
+    person: Account
     openapi: dict[str, Any]
 
     def operations(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -56,8 +58,11 @@ async def described(
         async with house.db.tenant(business.id) as tx:
             reading = await tenants.create_api_key(tx, name="lire", scopes=["knowledge"])
             talking = await tenants.create_api_key(tx, name="parler", scopes=["chat"])
+        async with client(url) as anybody:
+            person = await signed_up(anybody)
         app = create_app(house, Health({}))
-        yield Described(app, url, business, reading.secret, talking.secret, app.openapi())
+        keys = reading.secret, talking.secret
+        yield Described(app, url, business, *keys, person, app.openapi())
 
 
 def routes(app: FastAPI) -> set[str]:
@@ -74,6 +79,9 @@ def reviewed() -> dict[str, str]:
     lines = REVIEWED.read_text("utf-8").splitlines()
     parts = [line.split(maxsplit=2) for line in lines if line and not line.startswith("#")]
     return {f"{method} {path}": kind for method, path, kind in parts}
+
+
+KINDS = {name.replace(":path}", "}"): kind for name, kind in reviewed().items()}
 
 
 async def test_the_routes_are_those_that_were_reviewed(described: Described) -> None:
@@ -231,6 +239,9 @@ def requests(
     powerless = {"headers": {"Authorization": f"Bearer {weak}"}}
     elsewhere = {"Host": described.business.host, "Origin": "https://evil.example"}
     body = {} if "requestBody" not in operation else {"content": valid(name)}
+    if KINDS[name] in ("newcomers", "people"):
+        yield from requests_of_people(described, name, body, elsewhere)
+        return
     yield "nobody's", dict(body), {401}
     yield "powerless", {**powerless, **body}, {403}
     yield "of a wrong page", {"headers": elsewhere, **body}, {403}
@@ -239,6 +250,25 @@ def requests(
         yield "too large", {"headers": by_key, "content": b"[" * (26 << 20)}, {401, 413}
     if "{" in name:
         yield "unknown", {"headers": by_key, **body}, {200, 401, 404}
+
+
+def requests_of_people(
+    described: Described, name: str, body: dict[str, Any], elsewhere: dict[str, str]
+) -> Iterator[tuple[str, dict[str, Any], set[int]]]:
+    """Newcomers need no credential, people their session: a key is nobody's here."""
+    is_open = KINDS[name] == "newcomers"
+    by_key = {"Authorization": f"Bearer {described.business.api_key}"}
+    by_session = {"Authorization": f"Bearer {described.person.token}"}
+    yield "nobody's", dict(body), {422} if is_open else {401}
+    yield "by key", {"headers": by_key, **body}, {422} if is_open else {401}
+    cookie = {**elsewhere, "Cookie": f"coccinelle_session={described.person.token}"}
+    writes = not name.startswith("GET")
+    yield "of a wrong page", {"headers": cookie, **body}, {403} if writes else {200}
+    yield "unstorable", {"headers": by_session, "query": "?q=%00", **body}, {422}
+    if body:
+        yield "too large", {"headers": by_session, "content": b"[" * (26 << 20)}, {401, 413}
+    if "{" in name:
+        yield "unknown", {"headers": by_session, **body}, {404}
 
 
 def valid(name: str) -> bytes:
@@ -252,7 +282,8 @@ def valid(name: str) -> bytes:
 
 def written(path: str) -> str:
     """The address of a path of OpenAPI, with ids that nobody has."""
-    for name in ("conversation_id", "turn_id", "source_id", "model"):
+    ids = ("session_id", "invitation_id", "user_id", "key_id")
+    for name in ("conversation_id", "turn_id", "source_id", "model", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path + ("?user_id=u" if path.endswith("/messages") else "")
 

@@ -21,7 +21,7 @@ class Office:
     url: str
 
     def client(self, **headers: str) -> httpx2.AsyncClient:
-        return client(self.url, **headers)
+        return client(self.url, None, **headers)
 
 
 @pytest.fixture(scope="session")

@@ -303,7 +303,8 @@ def _session_routes(
                 session_out(one, tenants[one.tenant_id], current=who.session_id)
                 for one in found
                 if one.tenant_id in tenants
-            ]
+            ],
+            next_cursor=None,
         )
 
     @api.delete(

@@ -172,7 +172,11 @@ class AcceptBody(Body):
     """What an invited person brings."""
 
     token: MailedToken
-    name: PersonName | None = None
+    name: PersonName | None = Field(
+        None,
+        description="Name of the person; needed where the address has no account yet.",
+        examples=["Léa Martin"],
+    )
     password: (
         Annotated[
             str,
@@ -190,7 +194,9 @@ class AcceptBody(Body):
 class MemberBody(Body):
     """What to change of a member; what is left out stays."""
 
-    role: RoleField | None = None
+    role: RoleField | None = Field(
+        None, description="What she may do from her next request on.", examples=["admin"]
+    )
     disabled: bool | None = Field(
         None,
         strict=True,
@@ -307,7 +313,7 @@ class SessionsOut(BaseModel):
     """The devices of a person."""
 
     items: list[SessionOut] = Field(description="The last used first.")
-    next_cursor: None = Field(None, description="None: they are all here.", examples=[None])
+    next_cursor: None = Field(description="None: they are all here.", examples=[None])
 
 
 class InvitationOut(BaseModel):

@@ -55,7 +55,7 @@ def invitation_link(base_url: str, token: str) -> str:
 
 def reset_mail(*, to: str, name: str, link: str, minutes: int, locale: Locale) -> Mail:
     """To somebody who has forgotten her password."""
-    said = text("mail_reset", locale, name=name, link=link, minutes=minutes)
+    said = text("mail_reset", locale, person=name, link=link, minutes=minutes)
     return Mail(to=to, subject=text("mail_reset_subject", locale), text=said)
 
 
