@@ -318,13 +318,31 @@ async def test_its_attributes_can_change(page: Page, site: Site, scripted: Scrip
     await expect(button).to_have_css("left", "20px")
 
 
-async def test_a_script_without_a_key_on_another_site_draws_nothing(
+async def test_without_a_key_the_host_name_says_whose_it_is(
     page: Page, site: Site, scripted: Scripted
 ) -> None:
     await visit(page, site, scripted, key=None)
+    await page.evaluate("Coccinelle.open()")
+    await expect(dialog(page)).to_be_visible()
+    assert scripted.asked(IS_ASKED_FOR)[0].query == {"lang": "fr"}
+
+
+async def test_a_page_that_only_wants_the_elements_gets_no_launcher(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted, launcher="none")
     assert await page.locator("coccinelle-widget").count() == 0
     await page.evaluate("document.body.append(document.createElement('coccinelle-widget'))")
     await expect(page.get_by_role("button", name="Discuter avec nous")).to_be_visible()
+
+
+async def test_what_is_placed_by_hand_counts_wherever_the_script_is(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    at_once = embed(scripted.url).replace(" async", "")
+    await page.goto(site.put("/", document("<coccinelle-chat></coccinelle-chat>", head=at_once)))
+    await expect(page.locator("coccinelle-chat").get_by_role("textbox")).to_be_visible()
+    assert await page.locator("coccinelle-widget").count() == 0
 
 
 BOX = (

@@ -244,12 +244,12 @@ async def test_hostile_styles_change_nothing(page: Page, site: Site, scripted: S
 
 async def test_any_colour_has_a_readable_icon(page: Page, site: Site, scripted: Scripted) -> None:
     await visit(page, site, scripted)
-    steps = ("00", "33", "66", "99", "cc", "ff")
+    steps = [f"{part:02x}" for part in range(0, 256, 17)]
     colors = ["#" + "".join(parts) for parts in product(steps, repeat=3)]
     colors += [f"#{grey:02x}{grey:02x}{grey:02x}" for grey in range(256)]
     colors += ["#f0a", "#777", "#767676", "#FFD400", "#e67e22", "#1abc9c"]
     drawn = await page.evaluate(COLORED, colors)
-    assert len({background for background, _ in drawn}) > 400
+    assert len({background for background, _ in drawn}) > 4000
     unreadable = [pair for pair in drawn if contrast(*pair) < 4.5]
     assert not unreadable
 
@@ -670,8 +670,6 @@ async def test_included_again_after_it_was_removed_it_is_back(
 ) -> None:
     await visit(page, site, scripted)
     await swap(page, "Coccinelle.remove()")
-    await page.add_script_tag(url=f"{scripted.url}/widget.js")
-    assert await page.locator("coccinelle-widget").count() == 0
     await page.evaluate(
         """(src) => {
           const script = document.createElement("script");

@@ -1,4 +1,4 @@
-/* Coccinelle's launcher: docs/reference/widget-api.md */
+// The launcher, its API and the custom elements: docs/reference/widget-api.md
 (() => {
   "use strict";
 
@@ -126,7 +126,7 @@
   const launcher = () => [...live].find((element) => !element.isInline);
   const current = () => launcher() ?? [...live][0];
 
-  /* A module whose import failed fails for ever in Chromium: so all are fetched before. */
+  // In Chromium, a module whose import failed fails for ever: so all are fetched before.
   const panelModule = () => {
     const urls = MODULES.map((name) => new URL(name, script.src));
     modules ??= Promise.all(urls.map(fetched)).then(() => import(urls[0]));
@@ -142,15 +142,13 @@
 
   const hexColor = (value) => (/^#([\da-f]{3}){1,2}$/i.test(value) ? value : undefined);
 
-  /* 4.5:1 or better on any colour (WCAG 2.2, 1.4.3). */
+  // White where it reaches 4.5:1, else black: for all colours the same as by WCAG's formula.
   const inkOn = (hex) => {
-    const digits = hex.length < 5 ? hex.replace(/\w/g, "$&$&") : hex;
-    const [red, green, blue] = [1, 3, 5].map((at) => {
-      const part = parseInt(digits.slice(at, at + 2), 16) / 255;
-      return part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92;
+    const parts = hex.match(hex.length < 5 ? /\w/g : /\w\w/g);
+    const [red, green, blue] = parts.map((part) => {
+      return (parseInt(part.repeat(3 - part.length), 16) / 255) ** 2.2;
     });
-    const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    return luminance > 1.05 / 4.5 - 0.05 ? "#000" : "#fff";
+    return 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff";
   };
 
   const sheet = (text) => {
@@ -179,7 +177,9 @@
       if (value === undefined) return sessionStorage.getItem(OPEN);
       if (value) sessionStorage.setItem(OPEN, value);
       else sessionStorage.removeItem(OPEN);
-    } catch { /* Blocked. */ }
+    } catch {
+      // Blocked: nothing is kept.
+    }
   };
 
   const putBack = (element) => {
@@ -188,9 +188,11 @@
     else requestAnimationFrame(() => putBack(element));
   };
 
+  // Both elements: the launcher with its panel, and the panel in its own box.
   class Chat extends HTMLElement {
     static observedAttributes = ["color", "lang", "position", "user"];
 
+    // Draws a launcher as `data` says, unless the page has one, or a chat of its own.
     static place(data) {
       if (current()) return;
       const element = document.createElement("coccinelle-widget");
@@ -228,6 +230,7 @@
       ];
       this.#button.type = "button";
       this.#button.id = "launcher";
+      this.#button.ariaHasPopup = "dialog";
       this.#note.id = "note";
       this.#button.append(icon(BUBBLE, CHEVRON));
       this.#button.addEventListener("pointerdown", () => panelModule().catch(() => {}));
@@ -275,12 +278,7 @@
     }
 
     close() {
-      if (!this.#isWanted || this.isInline) return;
-      this.#isWanted = false;
-      const hadFocus = document.activeElement === this;
-      if (this.#isShown) this.#panel.hide();
-      this.#hidden();
-      if (hadFocus) this.#focusBack();
+      this.#close(document.activeElement === this);
     }
 
     toggle() {
@@ -305,7 +303,9 @@
       if (this.#panel) return this.#panel.reset();
       try {
         localStorage.removeItem(`coccinelle:${this.#key || new URL(base).host}`);
-      } catch { /* Blocked. */ }
+      } catch {
+        // Blocked: nothing is kept.
+      }
     }
 
     get #key() {
@@ -334,9 +334,7 @@
       const color = this.#color ?? hexColor(this.#config.color) ?? LADYBIRD;
       const side = this.#side ?? this.#config.position;
       this.#button.lang = this.#note.lang = this.#language;
-      this.#button.title = label;
-      this.#button.setAttribute("aria-label", label);
-      this.#button.setAttribute("aria-haspopup", "dialog");
+      this.#button.title = this.#button.ariaLabel = label;
       this.#paint.replaceSync(
         `#launcher { background: ${color}; color: ${inkOn(color)}; }` +
           (SIDE.test(side) && !this.isInline
@@ -347,8 +345,8 @@
     }
 
     #state() {
-      this.#button.setAttribute("aria-expanded", this.#isShown);
-      this.#button.setAttribute("aria-busy", this.#isWanted && !this.#isShown);
+      this.#button.ariaExpanded = this.#isShown;
+      this.#button.ariaBusy = this.#isWanted && !this.#isShown;
     }
 
     #start() {
@@ -408,7 +406,7 @@
         user: this.#user,
         config,
         emit: (name, detail) => this.#emit(name, detail),
-        onclose: () => this.#closed(),
+        onclose: () => this.#close(true),
       });
     }
 
@@ -436,18 +434,14 @@
       this.#emit("error", { code: "widget_unreachable", message: error.message });
     }
 
-    #closed() {
-      if (!this.#isWanted) return;
-      this.#isWanted = false;
-      this.#hidden();
-      this.#focusBack();
-    }
-
-    #hidden() {
+    #close(isFocusOurs) {
+      if (!this.#isWanted || this.isInline) return;
       const wasShown = this.#isShown;
-      this.#isShown = false;
+      this.#isWanted = this.#isShown = false;
+      this.#panel?.hide();
       this.#state();
       remembered(this.#isOpenByDefault ? "0" : "");
+      if (isFocusOurs) this.#focusBack();
       if (wasShown) this.#emit("close");
     }
 
@@ -469,7 +463,7 @@
       this.dispatchEvent(new CustomEvent(`coccinelle:${name}`, options));
     }
 
-    /* Removed alone was meant; with others, it comes back. */
+    // Removed alone was meant; when the page empties its body, it comes back.
     #judge(records) {
       if (this.isConnected || this.parentNode || !live.has(this)) return;
       const gone = records.flatMap(({ removedNodes }) => [...removedNodes]);
@@ -507,8 +501,7 @@
       customElements.define("coccinelle-widget", Chat);
       customElements.define("coccinelle-chat", class extends Chat {});
     }
-    const isOurs = script.dataset.key || new URL(base).origin === location.origin;
-    if (isOurs) (known ?? Chat).place?.(script.dataset);
+    if (script.dataset.launcher !== "none") (known ?? Chat).place?.(script.dataset);
   };
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
