@@ -1,8 +1,9 @@
 import { button, element, icon, initial } from "./elements.js";
-import { address, link, Markdown } from "./markdown.js";
+import { address, link, Markdown, plain } from "./markdown.js";
 
 const NEAR_END_PX = 48;
 const TOLD_MS = 4000;
+const MOST_KEPT = 12;
 
 /**
  * What was said, oldest first, in a box that scrolls. It follows what is added for as long as the
@@ -19,6 +20,7 @@ export class Bubbles {
   #isFollowing = true;
   #lastDay = "";
   #before = null;
+  #isBulk = false;
   #bubbles = [];
   #size;
 
@@ -62,8 +64,11 @@ export class Bubbles {
     const day = this.#lastDay;
     this.#before = first;
     this.#lastDay = "";
+    this.#isBulk = true;
     fn();
+    this.#isBulk = false;
     this.#before = null;
+    this.follow();
     if (first?.dataset.day === this.#lastDay) first.remove();
     this.#lastDay = day || this.#lastDay;
   }
@@ -109,7 +114,7 @@ export class Bubbles {
 
   /** Stays at the end, if the reader is there. */
   follow() {
-    if (!this.#list.firstChild) return;
+    if (this.#isBulk || !this.#list.firstChild) return;
     if (this.#isFollowing) this.toEnd();
     else this.#pill.hidden = this.#isAtEnd();
   }
@@ -141,11 +146,11 @@ export class Bubbles {
   }
 
   #day(at) {
-    const { language, t } = this.#options;
+    const { language } = this.#options;
     const key = at.toDateString();
     if (key === this.#lastDay) return;
     this.#lastDay = key;
-    const name = dayName(at, language, t);
+    const name = dayName(at, language);
     this.#add(element("li", { class: "day", "data-day": key }, element("span", {}, name)));
   }
 }
@@ -274,7 +279,7 @@ class AnswerBubble {
 
   /** Says why the answer is not whole, and what can be done: `{label, onclick}`. */
   complain(text, action, reference, isBad = false) {
-    this.#stop();
+    this.#typing.replaceChildren();
     this.item.classList.toggle("wordless", !this.#text);
     const words = element("p", {}, text);
     const act = action && button({ class: "second", onclick: action.onclick }, "again", action.label);
@@ -339,7 +344,7 @@ class AnswerBubble {
       this.#tell(t.thanks);
     } catch {
       press(before);
-      this.#tell(t.notSaved);
+      this.#tell(t.failed);
     }
   }
 
@@ -397,17 +402,16 @@ function time(at, language) {
   return at.toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
 }
 
-function dayName(at, language, t) {
-  const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(at).setHours(0, 0, 0, 0)) / 864e5);
-  if (days === 0) return t.today;
-  if (days === 1) return t.yesterday;
-  const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return at.toLocaleDateString(language, { weekday: "long", day: "numeric", month: "long", year });
+function dayName(at, language) {
+  const [day, today] = [at, new Date()].map((one) => new Date(one).setHours(12, 0, 0, 0));
+  const days = Math.round((day - today) / 864e5);
+  return days < -1
+    ? at.toLocaleDateString(language, { dateStyle: "full" })
+    : new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(days, "day");
 }
 
 function duration(seconds) {
-  const parts = [Math.floor(seconds / 60), seconds % 60];
-  return parts[0] ? `${parts[0]} min ${String(parts[1]).padStart(2, "0")} s` : `${seconds} s`;
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** Pages without https have no clipboard of the new kind. */
@@ -423,4 +427,71 @@ async function copyText(text) {
     document.execCommand("copy");
     document.removeEventListener("copy", copied);
   }
+}
+
+/** A live region that nobody sees: it is given whole sentences, never pieces of words. */
+export class Announcer {
+  #region = element("div", { class: "unseen", role: "log", "aria-live": "polite" });
+  #segmenter;
+  #held = "";
+
+  constructor(language) {
+    if (Intl.Segmenter) this.#segmenter = new Intl.Segmenter(language, { granularity: "sentence" });
+  }
+
+  get region() {
+    return this.#region;
+  }
+
+  /** Says a text. */
+  say(text) {
+    const said = plain(text);
+    if (said) this.#region.append(element("p", {}, said));
+    while (this.#region.childElementCount > MOST_KEPT) this.#region.firstChild.remove();
+  }
+
+  /** Takes more of an answer, and says the sentences that it completes. */
+  feed(text) {
+    this.#held += text;
+    const end = this.#completed();
+    if (!end) return;
+    this.say(this.#held.slice(0, end));
+    this.#held = this.#held.slice(end);
+  }
+
+  /** Says what is left of the answer; with `void`, forgets it. */
+  finish(isVoid = false) {
+    const rest = this.#held;
+    this.#held = "";
+    if (!isVoid) this.say(rest);
+  }
+
+  #completed() {
+    if (!this.#segmenter) return this.#held.search(/[.!?…]\s+\S*$/) + 1;
+    let start = 0;
+    for (const sentence of this.#segmenter.segment(this.#held)) start = sentence.index;
+    return start;
+  }
+}
+
+/** A conversation as plain text; entries are `{author, at, text, sources}`. */
+export function transcript({ t, language, company, day, disclosure }, entries) {
+  const date = (at) => at.toLocaleString(language, { dateStyle: "short", timeStyle: "short" });
+  const head = t.transcript(company, day.toLocaleDateString(language, { dateStyle: "long" }));
+  const said = entries.map(({ author, at, text, sources }) =>
+    [`[${date(at)}] ${t.says(author)}${text}`, ...sources.map(sourceLine)].join("\n"));
+  return `${[head, disclosure, ...said].filter(Boolean).join("\n\n")}\n`;
+}
+
+/** Gives a text to the browser as a file named after the company and the day. */
+export function download(text, company, day) {
+  const slug = company.normalize("NFKD").replace(/\p{M}/gu, "").match(/[a-z0-9]+/gi)?.join("-");
+  const name = `conversation-${slug ?? ""}`.toLowerCase().slice(0, 60);
+  const href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  element("a", { href, download: `${name}-${day.toLocaleDateString("sv")}.txt` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
+function sourceLine({ title, url }, index) {
+  return `    [${index + 1}] ${title}${url ? ` — ${url}` : ""}`;
 }

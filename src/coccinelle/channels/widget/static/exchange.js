@@ -1,9 +1,7 @@
 import { newId } from "./transport.js";
 
-const SLOW_MS = 8000;
-const TOO_LONG = ["too_long", "body_too_large", "too_large"];
 // Codes whose sentence, on the server, is written for visitors.
-const FOR_VISITORS = ["answer_failed", "crashed", "unavailable", "database_unavailable"];
+const FOR_VISITORS = /^(answer_failed|crashed|(database_)?unavailable)$/;
 
 /**
  * Messages on their way, one after the other, and their answers as they come. Nothing leaves
@@ -22,7 +20,6 @@ export class Exchange {
   #isBusy = false;
   #turns = new Set();
   #life = new AbortController();
-  #slow;
 
   constructor(options) {
     this.#options = options;
@@ -57,7 +54,6 @@ export class Exchange {
 
   /** Drops everything, the answer that is being written included. */
   stop() {
-    clearTimeout(this.#slow);
     this.#life.abort();
     this.#life = new AbortController();
     for (const said of [...this.#waiting, ...this.#stopped, this.#current]) {
@@ -92,7 +88,6 @@ export class Exchange {
     const answer = said.answer;
     answer.reset();
     answer.wait(t.thinking);
-    this.#expect(answer);
     try {
       for await (const event of transport.send(said.text, { messageId: said.id, signal })) {
         if (signal.aborted) return false;
@@ -103,15 +98,7 @@ export class Exchange {
     } catch (error) {
       if (!signal.aborted) this.#failed(error, said);
       return !signal.aborted && !error.retryable;
-    } finally {
-      clearTimeout(this.#slow);
     }
-  }
-
-  #expect(answer) {
-    const { t } = this.#options;
-    clearTimeout(this.#slow);
-    this.#slow = setTimeout(() => answer.wait(t.slow), SLOW_MS);
   }
 
   #happened(event, said) {
@@ -129,7 +116,6 @@ export class Exchange {
         answer.wait(t.typing(event.name));
         break;
       case "delta":
-        clearTimeout(this.#slow);
         if (!answer.text) announcer.feed(t.says(answer.author));
         answer.write(event.text);
         announcer.feed(event.text);
@@ -138,7 +124,6 @@ export class Exchange {
         answer.reset();
         announcer.finish(true);
         answer.wait(t.thinking);
-        this.#expect(answer);
         break;
       case "tool":
         if (!answer.text) answer.wait(t.thinking);
@@ -210,7 +195,6 @@ export class Exchange {
     const { t } = this.#options;
     if (status === 429) return t.tooMany;
     if (code === "network") return t.unreachable;
-    if (TOO_LONG.includes(code)) return t.tooLong;
-    return (FOR_VISITORS.includes(code) && detail) || t.failed;
+    return (FOR_VISITORS.test(code) && detail) || t.failed;
   }
 }

@@ -1,15 +1,13 @@
-import { Announcer } from "./announcer.js";
-import { Bubbles } from "./bubbles.js";
-import { Composer, trimmed } from "./composer.js";
+import { Announcer, Bubbles, download, transcript } from "./bubbles.js";
 import { button, element, icon, initial } from "./elements.js";
 import { Exchange } from "./exchange.js";
-import { HandoffForm } from "./handoff.js";
+import { Composer, HandoffForm, trimmed } from "./forms.js";
 import { LOOK, holdPage, paint, releasePage } from "./style.js";
 import { textsIn } from "./texts.js";
-import { download, transcript } from "./transcript.js";
 import { Transport } from "./transport.js";
 
-const UNANSWERED_POLLS_MS = [2000, 3000, 5000, 8000, 12_000, 20_000];
+const UNANSWERED_POLL_MS = 2000;
+const MOST_POLLS = 5;
 const PERSON_POLL_MS = 20_000;
 const LATE_HISTORY_MS = 5000;
 const MESSAGE_CHARS = 2000;
@@ -122,13 +120,17 @@ class Panel {
     this.#place.remove();
   }
 
+  get #name() {
+    return String(this.#config.agent?.name || this.#config.company);
+  }
+
   #newExchange() {
     return new Exchange({
       transport: this.#transport,
       bubbles: this.#bubbles,
       announcer: this.#announcer,
       t: this.#t,
-      name: () => this.#config.agent?.name || this.#config.company,
+      name: () => this.#name,
       emit: this.#options.emit,
       onagent: (name) => this.#presented(name),
       onanswer: () => (this.#isReachable = true),
@@ -165,7 +167,7 @@ class Panel {
     const menu = element(
       "div",
       { class: "menu", id: "menu", hidden: true },
-      button({ onclick: () => this.#saved() }, "save", t.save),
+      button({ onclick: () => this.#saved() }, "below", t.save),
       button({ onclick: () => this.#askReset() }, "again", t.restart),
     );
     const more = button({ class: "round", "aria-expanded": "false", "aria-controls": "menu",
@@ -180,7 +182,7 @@ class Panel {
 
   #notices() {
     const t = this.#t;
-    const offline = element("p", { class: "notice", hidden: true }, icon("offline"),
+    const offline = element("p", { class: "notice", hidden: true }, icon("alert"),
       element("span", {}, t.offlineNote));
     const handed = element("p", { class: "notice good", hidden: true }, icon("check"));
     Object.assign(this.#parts, { offline, handed });
@@ -213,8 +215,6 @@ class Panel {
     });
     online();
   }
-
-  /* Opening: configuration, disclosure, history. */
 
   async #begin() {
     this.#hasBegun = true;
@@ -253,7 +253,7 @@ class Panel {
     const trouble = element(
       "div",
       { class: "closed" },
-      icon("offline"),
+      icon("alert"),
       element("h3", {}, t.closedTitle),
       element("p", {}, t.closedText),
       button({ class: "first", onclick: () => {
@@ -268,16 +268,16 @@ class Panel {
   }
 
   #introduce() {
-    const { company, disclosure, greeting, agent } = this.#config;
+    const { company, disclosure, greeting } = this.#config;
     this.#parts.title.textContent = company;
     this.#panel.removeAttribute("aria-labelledby");
     this.#panel.setAttribute("aria-label", this.#t.title(company));
-    this.#presented(agent?.name || company);
+    this.#presented(this.#name);
     this.#colour();
     this.#connected();
     const told = element("p", { class: "disclosure" }, icon("info"), element("span", {}, disclosure));
     this.#bubbles.top.prepend(told);
-    if (greeting) this.#bubbles.greet(agent?.name || company, greeting, told);
+    if (greeting) this.#bubbles.greet(this.#name, greeting, told);
     this.#parts.person.disabled = false;
     this.#announcer.say(disclosure);
     if (greeting) this.#announcer.say(greeting);
@@ -293,10 +293,8 @@ class Panel {
     else this.#bubbles.before(() => this.#bubbles.note(this.#t.noHistory, "alert"));
     this.#exchange.open();
     if (this.#isReachable) this.#bubbles.toEnd();
-    this.#pollUnanswered(0);
+    this.#pollUnanswered();
   }
-
-  /* History, and what other tabs and people wrote. */
 
   #merge(items, isNews = false) {
     for (const [index, item] of items.entries()) {
@@ -318,7 +316,7 @@ class Panel {
     const at = new Date(timestamp);
     if (author === "customer") return this.#bubbles.customer(text, at);
     if (author === "person") return this.#bubbles.person(name || this.#t.team, text, at);
-    const bubble = this.#bubbles.answer(name || this.#config.agent?.name || this.#config.company, at);
+    const bubble = this.#bubbles.answer(name || this.#name, at);
     bubble.show(text, sources ?? []);
     bubble.offer(turn_id, feedback);
     if (outcome === "interrupted" && before) this.#exchange.offerAgain(bubble, before.text);
@@ -343,22 +341,23 @@ class Panel {
   }
 
   /** A page that was left while its answer was written finds it in the history, later. */
-  #pollUnanswered(attempt) {
+  #pollUnanswered() {
     if (!this.#unanswered || !this.#exchange.isIdle) return;
     const question = this.#unanswered;
-    const bubble = this.#bubbles.answer(this.#config.agent?.name || this.#config.company);
+    let attempt = 0;
+    const bubble = this.#bubbles.answer(this.#name);
     bubble.wait(this.#t.thinking);
-    const stop = () => bubble.remove();
     const poll = async () => {
       await this.#update();
-      if (!this.#unanswered || !this.#exchange.isIdle) return stop();
-      attempt += 1;
-      if (attempt < UNANSWERED_POLLS_MS.length) return this.#later(poll, UNANSWERED_POLLS_MS[attempt]);
-      return this.#exchange.offerAgain(bubble, question.text, this.#t.unanswered);
+      if (!this.#unanswered || !this.#exchange.isIdle) bubble.remove();
+      else wait();
     };
-    if (question.outcome === "failed") {
-      this.#exchange.offerAgain(bubble, question.text, this.#t.unanswered);
-    } else this.#later(poll, UNANSWERED_POLLS_MS[attempt]);
+    const wait = () => {
+      if (question.outcome !== "failed" && attempt++ < MOST_POLLS) {
+        this.#later(poll, UNANSWERED_POLL_MS * attempt);
+      } else this.#exchange.offerAgain(bubble, question.text, this.#t.unanswered);
+    };
+    wait();
   }
 
   #pollPerson() {
@@ -383,8 +382,6 @@ class Panel {
     this.#parts.handed.hidden = true;
   }
 
-  /* A person. */
-
   #askPerson() {
     const form = new HandoffForm({
       t: this.#t,
@@ -408,7 +405,7 @@ class Panel {
       this.#handed();
       this.#options.emit("handoff", { id });
     } catch (error) {
-      if (!form.isConnected) this.#bubbles.note(this.#t.handFailed, "alert");
+      if (!form.isConnected) this.#bubbles.note(this.#t.failed, "alert");
       throw error;
     }
   }
@@ -425,8 +422,6 @@ class Panel {
     this.#bubbles.follow();
     this.#pollPerson();
   }
-
-  /* The menu, and what covers the panel. */
 
   #toggleMenu(isOpen = this.#parts.menu.hidden) {
     const { menu, more } = this.#parts;
@@ -456,7 +451,7 @@ class Panel {
         "aria-describedby": "sheet-text" },
       element("h2", { id: "sheet-title" }, t.restartTitle),
       element("p", { id: "sheet-text" }, t.restartText),
-      button({ class: "second", onclick: () => this.#saved() }, "save", t.save),
+      button({ class: "second", onclick: () => this.#saved() }, "below", t.save),
       button({ class: "first", onclick: () => {
         this.#lower();
         this.reset();
@@ -486,8 +481,6 @@ class Panel {
     this.hide();
     this.#options.onclose();
   }
-
-  /* Keys, focus, size, colour, network. */
 
   #pressed(event) {
     if (event.key === "Tab") return this.#trap(event);
@@ -532,8 +525,8 @@ class Panel {
   #colour() {
     const { color, position, root } = this.#options;
     const side = position ?? this.#config?.position;
-    const isRtl = getComputedStyle(root.host).direction === "rtl";
-    this.#place.setAttribute("side", side || (isRtl ? "left" : "right"));
+    const isLeft = side ? side === "left" : getComputedStyle(root.host).direction === "rtl";
+    this.#place.toggleAttribute("left", isLeft);
     this.#place.shadowRoot.adoptedStyleSheets = [LOOK, paint(color ?? this.#config?.color)];
   }
 
@@ -565,21 +558,10 @@ function skeleton(t) {
     ...lines);
 }
 
-/** What the server said, in the types that we count on. */
+/** What the server said, if it holds what we count on. */
 function known(config) {
-  const text = (value) => (typeof value === "string" ? value : "");
-  const disclosure = text(config.disclosure);
-  if (!disclosure) throw new Error("no disclosure");
-  const hosts = Array.isArray(config.link_hosts) ? config.link_hosts : [];
-  return {
-    disclosure,
-    company: text(config.company),
-    greeting: text(config.greeting),
-    agent: { name: text(config.agent?.name) },
-    color: text(config.color),
-    position: text(config.position),
-    reply_promise: text(config.reply_promise),
-    message_chars: config.message_chars > 0 ? config.message_chars : MESSAGE_CHARS,
-    link_hosts: hosts.map(String).filter(Boolean),
-  };
+  if (!config.disclosure) throw new Error("no disclosure");
+  const hosts = [config.link_hosts].flat().filter((host) => host && typeof host === "string");
+  const { message_chars: chars } = config;
+  return { ...config, link_hosts: hosts, message_chars: chars > 0 ? chars : MESSAGE_CHARS };
 }

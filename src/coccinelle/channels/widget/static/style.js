@@ -45,7 +45,7 @@ LOOK.replaceSync(`
   --ground: #faf7f2; --surface: #fff; --raised: #f2ece3; --line: #e6ded2; --edge: #857b6e;
   --ink: #24201b; --soft: #635a4f;
   --bad: #98261b; --bad-ground: #fdf0ed; --good: #1d5f3a; --good-ground: #eaf5ee;
-  position: fixed; inset-block-end: calc(max(20px, env(safe-area-inset-bottom)) + 76px);
+  position: fixed; right: max(20px, env(safe-area-inset-right)); bottom: calc(max(20px, env(safe-area-inset-bottom)) + 76px);
   display: flex; flex-direction: column; box-sizing: border-box; overflow: clip;
   width: 25em; height: min(37.5em, 100vh - 116px); height: min(37.5em, 100dvh - 116px);
   border: 1px solid var(--line); border-radius: 20px; background: var(--ground); color: var(--ink);
@@ -53,8 +53,7 @@ LOOK.replaceSync(`
   -webkit-text-size-adjust: 100%; overflow-wrap: anywhere; color-scheme: light;
   box-shadow: 0 2px 6px #2a1f1414, 0 16px 48px #2a1f1433;
 }
-:host([side=right]) .panel { right: max(20px, env(safe-area-inset-right)); }
-:host([side=left]) .panel { left: max(20px, env(safe-area-inset-left)); }
+:host([left]) .panel { right: auto; left: max(20px, env(safe-area-inset-left)); }
 :host([inline]) .panel {
   position: static; width: 100%; height: 100%; box-shadow: none; border-radius: 16px;
 }

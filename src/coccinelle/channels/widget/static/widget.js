@@ -8,16 +8,13 @@
   const VERSION = "0.1.0";
   const MODULES = [
     "./widget/panel.js",
-    "./widget/announcer.js",
     "./widget/bubbles.js",
-    "./widget/composer.js",
     "./widget/elements.js",
     "./widget/exchange.js",
-    "./widget/handoff.js",
+    "./widget/forms.js",
     "./widget/markdown.js",
     "./widget/style.js",
     "./widget/texts.js",
-    "./widget/transcript.js",
     "./widget/transport.js",
   ];
   const ATTRIBUTES = ["key", "lang", "color", "position", "open", "user"];
