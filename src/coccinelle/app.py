@@ -6,9 +6,10 @@ import contextlib
 import secrets
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 import coccinelle
+from coccinelle.agents import api as agents_api
 from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
@@ -23,6 +24,8 @@ from coccinelle.foundation.settings import Settings
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
 from coccinelle.house import House
 from coccinelle.knowledge import api as knowledge_api
+from coccinelle.numbers import api as numbers_api
+from coccinelle.onboarding import api as onboarding_api
 from coccinelle.tenants.accounts import api as accounts_api
 from coccinelle.tenants.accounts import members_api
 from coccinelle.tenants.accounts.cookies import OwnPagesOnly
@@ -30,6 +33,7 @@ from coccinelle.tenants.accounts.entrance import Entrance
 from coccinelle.tenants.accounts.mails import Links
 from coccinelle.tenants.accounts.model import AccountRules
 from coccinelle.tenants.callers import Callers
+from coccinelle.tenants.model import Caller
 
 KEY_FILE = "secret_key"
 UPLOAD_SECONDS = 300.0
@@ -84,6 +88,7 @@ def _include_routes(app: FastAPI, house: House, health: Health) -> None:
     app.include_router(widget_assets.routes(widget_assets.read_assets()))
     app.include_router(demo_page.routes(db))
     _include_accounts(app, house, callers)
+    _include_management(app, house, callers)
     app.include_router(health_routes(health, settings))
 
 
@@ -102,6 +107,18 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     entrance = Entrance(house.db, house.passwords, rules)
     app.include_router(accounts_api.routes(house.db, callers, entrance, rules, links))
     app.include_router(members_api.routes(house.db, callers))
+
+
+def _include_management(app: FastAPI, house: House, callers: Callers) -> None:
+    async def manager(request: Request) -> Caller:
+        return await callers.of(request, scope="manage")
+
+    async def admin(request: Request) -> Caller:
+        return await callers.session_of(request, at_least="admin")
+
+    app.include_router(agents_api.routes(house.db, manager))
+    app.include_router(numbers_api.routes(house.db, manager))
+    app.include_router(onboarding_api.routes(house.db, admin))
 
 
 def _body_limits(settings: Settings) -> BodyLimits:

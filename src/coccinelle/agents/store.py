@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
@@ -52,6 +53,15 @@ class _LiveRow:
     voice_settings: dict[str, Setting]
     enable_appointments: bool
     enable_products: bool
+
+
+@dataclass(frozen=True)
+class LiveVersion:
+    """Which version of an agent answers, and since when."""
+
+    id: AgentVersionId
+    number: int
+    published_at: datetime
 
 
 async def insert_agent(tx: TenantTx, *, agent_id: AgentId, key: str, position: int) -> None:
@@ -116,6 +126,17 @@ async def live_agents(tx: TenantTx) -> list[Agent]:
         [tx.tenant_id],
     )
     return [_agent(row) for row in rows]
+
+
+async def live_versions(tx: TenantTx) -> dict[AgentVersionId, LiveVersion]:
+    """Number and time of the versions that answer now."""
+    rows = await tx.all(
+        LiveVersion,
+        "SELECT v.id, v.number, v.published_at FROM agents a JOIN agent_versions v"
+        " ON v.tenant_id = a.tenant_id AND v.id = a.live_version_id WHERE a.tenant_id = %s",
+        [tx.tenant_id],
+    )
+    return {row.id: row for row in rows}
 
 
 async def vectors(tx: TenantTx, *, embedding_model: str) -> dict[AgentVersionId, bytes]:

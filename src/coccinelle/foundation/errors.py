@@ -7,7 +7,9 @@ known to `foundation/problems.py` alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 class CoccinelleError(Exception):
@@ -16,9 +18,12 @@ class CoccinelleError(Exception):
     Args:
         code: stable name for programs, and the key of the sentence in `i18n`.
         values: what the sentence mentions. Never a secret, nor the input itself.
+
+    `members` are what a program is told beside the code.
     """
 
     default_code = "internal"
+    members: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, code: str = "", **values: object) -> None:
         self.code = code or self.default_code

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -79,9 +79,10 @@ class Problem:
     locale: Locale
     errors: tuple[FieldProblem, ...] = ()
     retry_after_seconds: int | None = None
+    members: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """The members of RFC 9457, and `code`, `request_id` and `errors`."""
+        """The members of RFC 9457, `code`, `request_id`, `errors`, and those of its own code."""
         members: dict[str, Any] = {
             "type": TYPE_PREFIX + self.code,
             "title": self.title,
@@ -94,7 +95,7 @@ class Problem:
             members["errors"] = [
                 {"field": e.field, "code": e.code, "message": e.message} for e in self.errors
             ]
-        return members
+        return {**members, **self.members}
 
 
 Shape = Callable[[Problem], Response]
@@ -149,6 +150,7 @@ def problem_of(error: Exception, *, locale: Locale, request_id: str) -> Problem:
         locale=locale,
         errors=tuple(_field_problem(item, locale) for item in errors),
         retry_after_seconds=getattr(known, "retry_after_seconds", None),
+        members=known.members,
     )
 
 

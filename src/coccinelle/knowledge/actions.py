@@ -78,6 +78,35 @@ async def add_files(
     ]
 
 
+async def keep(tx: TenantTx, new: NewSource, *, slot: str) -> Added:
+    """Let `new` be what the tenant has in `slot`: it takes the place of what was there.
+
+    The source keeps its id, and what it said answers until `new` is read. Where another source has
+    this content or address, that one stays, and the slot is empty. What is there already is not
+    read again, unless it had failed.
+
+    Raises:
+        Conflict: somebody else fills the slot at this very moment.
+    """
+    old_id = await store.in_slot(tx, slot)
+    twin_id = await store.twin(tx, new)
+    if old_id is not None and twin_id is None:
+        return await _replace(tx, new, old_id, ())
+    if old_id is not None and twin_id != old_id:
+        await remove(tx, old_id)
+    added = await add(tx, new)
+    if not added.is_duplicate:
+        await store.put_in_slot(tx, added.source.id, slot)
+    return added
+
+
+async def clear(tx: TenantTx, *, slot: str) -> None:
+    """Forget what the tenant has in `slot`, if anything."""
+    source_id = await store.in_slot(tx, slot)
+    if source_id is not None:
+        await remove(tx, source_id)
+
+
 async def get(tx: TenantTx, source_id: SourceId) -> Source:
     """The source and its progress. Raises `SourceNotFound`."""
     found = await store.source(tx, source_id)

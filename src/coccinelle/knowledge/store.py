@@ -87,6 +87,30 @@ async def twin(tx: TenantTx, new: NewSource) -> SourceId | None:
     return found
 
 
+async def in_slot(tx: TenantTx, slot: str) -> SourceId | None:
+    found: SourceId | None = await tx.value(
+        "SELECT id FROM sources WHERE tenant_id = %s AND slot = %s", [tx.tenant_id, slot]
+    )
+    return found
+
+
+async def put_in_slot(tx: TenantTx, source_id: SourceId, slot: str) -> None:
+    try:
+        await tx.run(
+            "UPDATE sources SET slot = %s WHERE tenant_id = %s AND id = %s",
+            [slot, tx.tenant_id, source_id],
+        )
+    except UniqueViolation as error:  # Somebody else filled it just now.
+        raise Conflict from error
+
+
+async def content_in_slot(tx: TenantTx, slot: str) -> bytes | None:
+    found: bytes | None = await tx.value(
+        "SELECT content FROM sources WHERE tenant_id = %s AND slot = %s", [tx.tenant_id, slot]
+    )
+    return found
+
+
 async def file_named(tx: TenantTx, filename: str, *, unlike: bytes | None) -> SourceId | None:
     """The newest file of that name; None where a file of that name has the content `unlike`."""
     found: SourceId | None = await tx.value(
@@ -103,9 +127,10 @@ async def replace_content(tx: TenantTx, source_id: SourceId, new: NewSource) -> 
     """The number of the generation to build of the new content; None: there is no such source."""
     try:
         replaced = await tx.run(
-            "UPDATE sources SET content = %s, content_sha256 = %s, media_type = %s"
-            " WHERE tenant_id = %s AND id = %s",
-            [new.content, new.content_sha256, new.media_type, tx.tenant_id, source_id],
+            "UPDATE sources SET title = %s, url = %s, content = %s, content_sha256 = %s,"
+            " media_type = %s WHERE tenant_id = %s AND id = %s",
+            [new.title, new.url, new.content, new.content_sha256, new.media_type]
+            + [tx.tenant_id, source_id],
         )
     except UniqueViolation as error:  # Somebody else added this content just now.
         raise Conflict from error
