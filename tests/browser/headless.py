@@ -100,7 +100,7 @@ class Talk:
                 break
             await self.page.clock.run_for(1_000)
             await asyncio.sleep(0.02)
-        return await self.ended(number)
+        return await self.ended(number, timeout_ms=5_000)
 
     async def turn(self, number: int = 0) -> Turn:
         """How far a turn is."""
@@ -109,9 +109,9 @@ class Talk:
         )
         return Turn(*await self.run(script, number))
 
-    async def ended(self, number: int = 0) -> Turn:
+    async def ended(self, number: int = 0, *, timeout_ms: float = 60_000) -> Turn:
         """A turn once it is over."""
-        await self.page.wait_for_function("(n) => turns[n].isOver", arg=number, timeout=60_000)
+        await self.page.wait_for_function("(n) => turns[n].isOver", arg=number, timeout=timeout_ms)
         return await self.turn(number)
 
     async def until(self, condition: str) -> None:

@@ -71,6 +71,13 @@ def chats(scripted: Scripted) -> list[dict[str, str]]:
     return [dict(request.headers) for request in scripted.asked("/api/chat")]
 
 
+async def hung_up(scripted: Scripted) -> None:
+    """Wait until the server noticed that nobody reads any more, which silence alone would not."""
+    async with asyncio.timeout(15):
+        while scripted.open_streams:  # noqa: ASYNC110  (the server notices by itself)
+            await asyncio.sleep(0.01)
+
+
 async def test_deltas_are_handed_over_the_moment_they_arrive(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:
@@ -632,8 +639,7 @@ async def test_an_abort_stops_at_once(
         assert error is not None
         assert error["code"] == "aborted"
         assert not error["retryable"]
-        while scripted.open_streams:  # noqa: ASYNC110  (the server notices by itself)
-            await asyncio.sleep(0.01)
+        await hung_up(scripted)
         gate.open()
     assert len(chats(scripted)) == 2
 
@@ -676,8 +682,7 @@ async def test_a_reader_who_leaves_hangs_up(
     scripted.stream(*words("Bon"), gate)
     leave = "async () => { for await (const event of chat.send('Bonjour')) return event.type; }"
     assert await visitor.run(leave) == "delta"
-    while scripted.open_streams:  # noqa: ASYNC110  (the server notices by itself)
-        await asyncio.sleep(0.01)
+    await hung_up(scripted)
     gate.open()
     assert len(chats(scripted)) == 1
 
