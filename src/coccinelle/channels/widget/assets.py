@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request
+from rjsmin import jsmin
 from starlette.responses import Response
 
 from coccinelle.foundation.errors import NotFound
@@ -30,7 +31,6 @@ _FOR_ANY_PAGE = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Vary": "Accept-Encoding",
 }
-_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/)[ \t]*$", re.DOTALL | re.MULTILINE)
 _IN_MODULES = re.compile(r'"\./([A-Za-z0-9_-]+)\.js"')
 _IN_LAUNCHER = re.compile(r'"\./widget/([A-Za-z0-9_-]+)\.js"')
 _HASHED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<digest>[0-9a-f]{16})\.js")
@@ -106,10 +106,9 @@ def _files(folder: Traversable) -> list[Traversable]:
 
 
 def _sent(file: Traversable) -> str:
+    """A file as visitors get it: scripts without comments and indentation."""
     text = file.read_text("utf-8")
-    if not file.name.endswith(".js"):
-        return text
-    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    return str(jsmin(text)) if file.name.endswith(".js") else text
 
 
 def _dependencies_first(modules: Mapping[str, str]) -> list[str]:
