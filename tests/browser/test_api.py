@@ -370,6 +370,7 @@ async def test_an_inline_chat_fills_its_box_and_draws_no_launcher(
     await expect(page.get_by_text("Voici la réponse").first).to_be_visible()
     assert await findings(page) == []
     await page.keyboard.press("Escape")
+    await page.evaluate("Coccinelle.close()")
     await expect(chat.get_by_role("region").first).to_be_visible()
 
 
