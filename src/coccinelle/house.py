@@ -10,7 +10,9 @@ from functools import cache
 from urllib.parse import unquote, urlsplit
 
 import coccinelle.conversations.jobs  # the queue alone calls these jobs
-import coccinelle.knowledge.reembedding  # noqa: F401
+import coccinelle.evals.exam.jobs
+import coccinelle.knowledge.reembedding
+import coccinelle.onboarding.jobs  # noqa: F401
 from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Limits
 from coccinelle.engine.answering import AnswerModel
@@ -61,6 +63,8 @@ class House:
     breakers: Breakers
     views: Views
     orchestrator: Orchestrator
+    answer_model: AnswerModel
+    engine_settings: EngineSettings
     engine: Engine
     parse_limits: ParseLimits
     crawl_limits: CrawlLimits
@@ -117,11 +121,12 @@ def _assembled(
         reranker=reranker,
         settings=engine_settings,
     )
+    answer_model = models.answering()
     engine = Engine(
         db,
         views,
         orchestrator,
-        answer_model=models.answering(),
+        answer_model=answer_model,
         settings=engine_settings,
         limits=limits,
     )
@@ -137,6 +142,8 @@ def _assembled(
         breakers=breakers,
         views=views,
         orchestrator=orchestrator,
+        answer_model=answer_model,
+        engine_settings=engine_settings,
         engine=engine,
         parse_limits=ParseLimits(
             memory_bytes=settings.parse_memory_bytes, wall_seconds=settings.parse_seconds

@@ -46,6 +46,7 @@ NEED_A_TENANT = [
     ("tenants", "domain", "add", "x.example"),
     ("tenants", "domain", "remove", "x.example"),
     ("eval", "routing", "{routing}"),
+    ("eval", "exam"),
 ]
 
 

@@ -109,6 +109,7 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
         "widget set": (["--color", "#123456", *mine], ""),
         "gaps list": (mine, ""),
         "eval routing": ([str(folder / "routing.jsonl"), *mine], ""),
+        "eval exam": (mine, ""),
         "handoffs list": (mine, ""),
         "handoffs close": ([str(street.handoff_id), *mine], ""),
     }

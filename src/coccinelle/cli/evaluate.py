@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +16,16 @@ from coccinelle.cli.progress import progress
 from coccinelle.cli.words import refusal, say
 
 if TYPE_CHECKING:
+    from coccinelle.evals.exam.model import TestRun
     from coccinelle.house import House
 
 ESCALATE = "escalate"
 
 evaluations = typer.Typer(
-    help=say("Mesurer la recherche et l'orientation.", "Measure search and routing."),
+    help=say(
+        "Mesurer la recherche et l'orientation, et vérifier les réponses corrigées.",
+        "Measure search and routing, and check corrected answers.",
+    ),
     no_args_is_help=True,
 )
 
@@ -88,6 +92,43 @@ def routing(
         return await _routed(house, asked, tenant)
 
     typer.echo(summary(ground.with_house(work)))
+
+
+@evaluations.command(
+    help=say(
+        "Reposer les questions dont les réponses ont été corrigées ; 1 si l'une échoue.",
+        "Ask the questions whose answers were corrected again; 1 if one fails.",
+    )
+)
+def exam(
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+) -> None:
+    """A line a kept test, with what was expected and answered where it fails."""
+
+    async def work(house: House) -> list[TestRun]:
+        from coccinelle.evals.exam.run import run_tests
+
+        return await run_tests(house, (await ground.chosen(house.db, tenant)).id)
+
+    runs = ground.with_house(work)
+    for run in runs:
+        typer.echo("\n".join(_told(run)))
+    failed = sum(not run.has_passed for run in runs)
+    typer.echo(
+        say(
+            f"{len(runs)} réponses vérifiées, {failed} en échec.",
+            f"{len(runs)} answers checked, {failed} failing.",
+        )
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _told(run: TestRun) -> Iterator[str]:
+    yield f"{'✓' if run.has_passed else '✗'} {run.test.question}"
+    if not run.has_passed:
+        yield f"  {say('attendu :', 'expected:')} {run.test.expected}"
+        yield f"  {say('répondu :', 'answered:')} {run.answer or '—'}"
 
 
 def _read(file: Path) -> list[Asked]:

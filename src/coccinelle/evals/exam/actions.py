@@ -1,0 +1,125 @@
+"""What an owner does with an exam: start it, look at it, answer in the assistant's place."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from coccinelle.evals.exam import store
+from coccinelle.evals.exam.jobs import hold_exam
+from coccinelle.evals.exam.model import (
+    MAX_ANSWER_CHARS,
+    MAX_TESTS,
+    Exam,
+    ExamNotFound,
+    ExamQuestionNotFound,
+    KeptTest,
+    TooManyAnswers,
+)
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.errors import Conflict, FieldError, Invalid
+from coccinelle.foundation.i18n import Locale
+from coccinelle.knowledge import actions as knowledge
+from coccinelle.knowledge.model import Question, faq_source, question_key, storable
+
+CORRECTIONS_SLOT = "exam:answers"
+_TITLE = {"fr": "Questions et réponses", "en": "Questions and answers"}
+
+
+async def start(tx: TenantTx, *, locale: Locale = "fr") -> Exam:
+    """Have a worker hold an exam, whose questions are in `locale`; one under way is given back.
+
+    It begins once what the business gave has been read.
+    """
+    exam_id = await store.insert_exam(tx, locale=locale)
+    if exam_id is None:
+        exam_id = await store.exam_under_way(tx)
+        if exam_id is None:
+            raise Conflict  # It was under way a moment ago, and has ended.
+        return await get(tx, exam_id)
+    await tx.defer(hold_exam, lock=f"exam:{exam_id}", exam_id=str(exam_id))
+    return await get(tx, exam_id)
+
+
+async def get(tx: TenantTx, exam_id: UUID | None = None) -> Exam:
+    """That exam, or the latest one, as far as it is. Raises `ExamNotFound`."""
+    found = await store.exam(tx, exam_id)
+    if found is None:
+        raise ExamNotFound
+    return found
+
+
+async def answer(tx: TenantTx, question_id: UUID, text: str, *, locale: Locale = "fr") -> KeptTest:
+    """Let the assistant answer a question of an exam by `text`, from now on.
+
+    It becomes knowledge of all agents, once a worker has read it, and a test that later changes
+    must pass. The same question answered again takes the newer answer.
+
+    Raises:
+        ExamQuestionNotFound: the business has no such question.
+        Invalid: `text` is empty, too long, or cannot be stored.
+        TooManyAnswers: 500 answers are kept already.
+    """
+    expected = _checked(text)
+    await store.one_at_a_time(tx)
+    question = await store.question(tx, question_id)
+    if question is None:
+        raise ExamQuestionNotFound
+    test_id = await store.keep_test(
+        tx,
+        question=question.text,
+        question_sha256=question_key(question.text),
+        expected=expected,
+    )
+    await store.resolve(tx, question_id)
+    kept = await _teach(tx, locale)
+    return next(test for test in kept if test.id == test_id)
+
+
+async def dismiss(tx: TenantTx, question_id: UUID) -> None:
+    """Take a question off the owner's list without an answer: it is right as it is.
+
+    Raises:
+        ExamQuestionNotFound: the business has no such question, or it was not asked yet.
+    """
+    if not await store.resolve(tx, question_id):
+        raise ExamQuestionNotFound
+
+
+async def withdraw(tx: TenantTx, test_id: UUID, *, locale: Locale = "fr") -> None:
+    """Forget an answer: the assistant does not know it any more, and no test expects it.
+
+    Raises:
+        ExamQuestionNotFound: the business has no such answer.
+    """
+    await store.one_at_a_time(tx)
+    if not await store.delete_test(tx, test_id):
+        raise ExamQuestionNotFound
+    await _teach(tx, locale)
+
+
+async def tests(tx: TenantTx) -> list[KeptTest]:
+    """Every answer that the owner gave, the oldest first."""
+    return await store.tests(tx)
+
+
+async def _teach(tx: TenantTx, locale: Locale) -> list[KeptTest]:
+    """Let knowledge hold the kept answers, all of them and no others."""
+    kept = await store.tests(tx)
+    if len(kept) > MAX_TESTS:
+        raise TooManyAnswers
+    if kept:
+        pairs = [Question(test.question, test.expected) for test in kept]
+        await knowledge.keep(tx, faq_source(pairs, title=_TITLE[locale]), slot=CORRECTIONS_SLOT)
+    else:
+        await knowledge.clear(tx, slot=CORRECTIONS_SLOT)
+    return kept
+
+
+def _checked(text: str) -> str:
+    found = storable(text.strip(), "text")
+    if not found:
+        raise Invalid(errors=(FieldError("text", "empty"),))
+    if len(found) > MAX_ANSWER_CHARS:
+        values = (("max_length", MAX_ANSWER_CHARS),)
+        raise Invalid(errors=(FieldError("text", "too_long", values),))
+    return found
