@@ -11,7 +11,6 @@
     "./widget/bubbles.js",
     "./widget/elements.js",
     "./widget/exchange.js",
-    "./widget/forms.js",
     "./widget/markdown.js",
     "./widget/style.js",
     "./widget/texts.js",
@@ -21,12 +20,11 @@
   const TEXTS = {
     fr: {
       label: "Discuter avec nous",
-      unreachable:
-        "Le chat n'est pas joignable pour le moment. Cliquez sur le bouton pour réessayer.",
+      unreachable: "Le chat n'est pas joignable pour le moment. Cliquez pour réessayer.",
     },
     en: {
       label: "Chat with us",
-      unreachable: "The chat cannot be reached right now. Press the button to try again.",
+      unreachable: "The chat cannot be reached right now. Click to try again.",
     },
   };
   const OPEN = "coccinelle:open";
@@ -59,10 +57,8 @@
       -webkit-tap-highlight-color: transparent;
       box-shadow: 0 0 0 1px #ffffff40, 0 2px 4px #0003, 0 8px 24px #0004;
     }
-    #launcher:hover { box-shadow: 0 0 0 1px #ffffff40, 0 3px 6px #0003, 0 12px 32px #0005; }
     #launcher:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #1b1b1f; }
     #launcher svg { position: absolute; inset: 10px; fill: currentColor; fill-rule: evenodd; }
-    #launcher path { transform-origin: center; }
     #launcher path + path, #launcher[aria-expanded=true] path { opacity: 0; }
     #launcher[aria-expanded=true] path + path { opacity: 1; }
     #launcher[aria-busy=true]::after {
@@ -86,13 +82,10 @@
     }
     #note:empty { padding: 0; border: 0; box-shadow: none; }
     @media (prefers-reduced-motion: no-preference) {
-      #launcher, #launcher path { transition: .35s cubic-bezier(.3, 1.8, .5, 1); }
-      #launcher, #launcher path { transition-property: transform, opacity; }
+      #launcher { transition: transform .35s cubic-bezier(.3, 1.8, .5, 1); }
+      #launcher path { transition: opacity .2s; }
       #launcher:hover { transform: scale(1.07); }
       #launcher:active { transform: scale(.94); transition-duration: .1s; }
-      #launcher path + path { transform: rotate(-90deg); }
-      #launcher[aria-expanded=true] path { transform: rotate(90deg); }
-      #launcher[aria-expanded=true] path + path { transform: none; }
       #launcher[aria-busy=true]::after {
         border-style: solid;
         border-block-end-color: transparent;
@@ -114,7 +107,7 @@
     :host { display: block; position: relative; block-size: 600px; }
     :host([hidden]), #launcher[aria-expanded=true] { display: none; }
     #launcher, #note { position: absolute; inset: 0; margin: auto; }
-    #note { inset-block-start: 150px; block-size: fit-content; inline-size: fit-content; }`;
+    #note { inset-block: calc(50% + 44px) auto; inline-size: fit-content; }`;
 
   const base = new URL(".", script.src).href.slice(0, -1);
   const live = new Set();
