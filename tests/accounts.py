@@ -7,7 +7,12 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from coccinelle.foundation.ids import TenantId, UserId
+from coccinelle.foundation.ids import TenantId, UserId, uuid7
+from coccinelle.house import House
+from coccinelle.tenants.accounts import store
+from coccinelle.tenants.accounts.entrance import Entrance
+from coccinelle.tenants.accounts.model import AccountRules, Device
+from coccinelle.tenants.model import Role
 
 PASSWORD = "trois chats sur un toit"
 
@@ -55,3 +60,18 @@ async def signed_up(
         user_id=UserId(UUID(told["user"]["id"])),
         slug=told["tenant"]["slug"],
     )
+
+
+async def joined(house: House, tenant_id: TenantId, *, role: Role = "owner") -> Account:
+    """Somebody who works for a business that is there already, and is logged in."""
+    user_id, email = UserId(uuid7()), f"{role}-{uuid4().hex[:12]}@example.com"
+    kept = await house.passwords.hash(PASSWORD)
+    async with house.db.tenant(tenant_id) as tx:
+        async with tx.as_user(user_id) as own:
+            await store.insert_user(own, email=email, name="Paul Petit", password_hash=kept)
+        await store.insert_membership(tx, user_id=user_id, role=role)
+    entrance = Entrance(house.db, house.passwords, AccountRules(logins_per_minute=1000))
+    device = Device("127.0.0.1", "tests")
+    opened = await entrance.log_in(email=email, password=PASSWORD, tenant=None, device=device)
+    slug = opened.membership.slug
+    return Account(email, PASSWORD, opened.token.secret, tenant_id, user_id, slug)

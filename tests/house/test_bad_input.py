@@ -38,6 +38,7 @@ from coccinelle.foundation.health import Health
 from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.house import House
+from tests.accounts import PASSWORD, Account, joined
 from tests.house.hostile import (
     CANARY,
     NOT_JSON,
@@ -52,6 +53,7 @@ from tests.house.hostile import (
 )
 from tests.house.test_tenants_apart import fingerprint
 from tests.living import Business, client, living, move_in
+from tests.onboarding.setting import number
 from tests.scripted_llm import Say, ScriptedLLM
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
@@ -59,9 +61,10 @@ SLOW_QUESTION = "Comment automatiser mes emails sans me presser ?"
 WHEN = "2026-11-03T12:00:00Z"
 LOCALES: tuple[Locale, Locale] = ("fr", "en")
 AT_ONCE = 8
+NUMBER = number()
 IDENTITY = "client-4812"
 IDENTITY_SECRET = "is_" + uuid4().hex
-By = Literal["host", "api_key", "public_key"]
+By = Literal["host", "api_key", "public_key", "session", "cookie"]
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,18 @@ class Street:
     turn_id: str
     token: str
     page: Page
+    owner: Account
+    member: Account
+    onboarding_id: str
     described: dict[str, Any]
 
     def client(self, *, by: By) -> httpx2.AsyncClient:
         if by == "api_key":
             return client(self.url, Authorization=f"Bearer {self.rivoli.api_key}")
+        if by == "session":
+            return client(self.url, None, Authorization=f"Bearer {self.owner.token}")
+        if by == "cookie":
+            return client(self.url, None, Cookie=cookie(self.member), Origin=self.url)
         if by == "public_key":
             return client(self.url, None, **self.page.headers)
         return client(self.url, self.rivoli, **{"X-Visitor-Token": self.token})
@@ -99,6 +109,8 @@ class Street:
             ),
             "{turn_id}": self.turn_id,
             "{source_id}": str(self.rivoli.source_id),
+            "{user_id}": str(self.member.user_id),
+            "{session_id}": self.onboarding_id,
             "{model}": "audrey",
         }
         for name, value in values.items():
@@ -117,8 +129,26 @@ async def street(
         described = create_app(house, Health({})).openapi()
         told = answer.json()
         token = answer.headers["X-Visitor-Token"]
+        ids = told["conversation_id"], told["turn_id"]
         page = await visited(house, url, rivoli)
-        yield Street(url, rivoli, told["conversation_id"], told["turn_id"], token, page, described)
+        people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
+        onboarding_id = await begun(url, people[0])
+        yield Street(url, rivoli, *ids, token, page, *people, onboarding_id, described)
+
+
+async def begun(url: str, owner: Account) -> str:
+    """An onboarding session whose every step may be done."""
+    async with client(url, None, Authorization=f"Bearer {owner.token}") as admin:
+        found = str((await admin.post("/api/v1/onboarding/session")).json()["id"])
+        for step, bodies in ONBOARDING.items():
+            path = f"/api/v1/onboarding/session/{found}/{step}"
+            assert (await admin.post(path, json=bodies()[0])).status_code == 200
+    return found
+
+
+def cookie(account: Account) -> str:
+    """As a browser on this machine keeps it."""
+    return f"coccinelle_session={account.token}"
 
 
 async def visited(house: House, url: str, business: Business) -> Page:
@@ -161,7 +191,9 @@ async def crowd(
             "COCCINELLE_DISCONNECT_GRACE_SECONDS": "0",
         }
         async with living(addresses, data, environment=environment) as (house, url):
-            street = Street(url, await move_in(house, "nordlys"), "", "", "", Page({}, ""), {})
+            nordlys = await move_in(house, "nordlys")
+            owner = await joined(house, nordlys.id)
+            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", {})
             slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
             yield Crowd(street, slow)
             for one in slow:
@@ -229,6 +261,7 @@ class Door:
     by: By = "host"
     status: int = 200
     needs_body: bool = True
+    takes_odd_values: bool = True
 
 
 def _id(kind: str) -> str:
@@ -281,7 +314,111 @@ def _sources() -> list[dict[str, Any]]:
     ]
 
 
+def _signup() -> dict[str, Any]:
+    return {
+        "email": f"{_id('lea')}@example.com",
+        "password": PASSWORD,
+        "name": "Léa Martin",
+        "company_name": "Garage du Port",
+    }
+
+
+def _business() -> list[dict[str, Any]]:
+    facts = {"phone": "01 99 00 45 67", "website": "www.a.example", "timezone": "Europe/Paris"}
+    return [{"company_name": "Rivoli", "sector": "garage", **facts}]
+
+
+def _staff() -> list[dict[str, Any]]:
+    member = {"name": "Ana", "email": "ana@example.com", "phone": "06 39 98 12 34"}
+    opening = {"weekday": 1, "opens": "09:00", "closes": "12:00"}
+    closure = {"starts_on": "2027-08-02", "ends_on": "2027-08-23", "reason": "congés"}
+    return [
+        {
+            "members": [member],
+            "hours": [opening],
+            "closures": [closure],
+            "closes_on_public_holidays": True,
+        }
+    ]
+
+
+def _assistant() -> list[dict[str, Any]]:
+    return [
+        {
+            "agent_type": "multi_purpose",
+            "agent_name": "Leyna",
+            "voice": {"provider": "elevenlabs", "voice_id": "pNInz6", "settings": {}},
+            "voice_language": "fr-FR",
+            "greeting": "Bonjour !",
+            "system_prompt": "Sois brève.",
+            "phone_number": NUMBER,
+            "enable_appointments": True,
+            "enable_products": False,
+        }
+    ]
+
+
+def _knowledge() -> list[dict[str, Any]]:
+    pair = {"question": "Livrez-vous ?", "answer": "Oui."}
+    text = {"title": "Garantie", "content": f"Un an. {uuid4().hex}"}
+    return [{"website": "https://a.example", "documents": [text], "faqs": [pair]}]
+
+
+ONBOARDING: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "business": _business,
+    "staff": _staff,
+    "assistant": _assistant,
+    "knowledge": _knowledge,
+}
+
 DOORS = {
+    f"POST /api/v1/onboarding/session/{{session_id}}/{step}": Door(bodies, by="session")
+    for step, bodies in ONBOARDING.items()
+} | {
+    "POST /api/v1/auth/signup": Door(lambda: [_signup()], status=201),
+    "POST /api/v1/auth/login": Door(
+        lambda: [{"email": "nobody@example.com", "password": PASSWORD, "tenant": "rivoli"}],
+        status=401,
+        takes_odd_values=False,
+    ),
+    "POST /api/v1/auth/password/forgot": Door(
+        lambda: [{"email": "nobody@example.com"}],
+        status=202,
+        takes_odd_values=False,
+    ),
+    "POST /api/v1/auth/password/reset": Door(
+        lambda: [{"token": "x" * 43, "password": PASSWORD}],
+        status=404,
+        takes_odd_values=False,
+    ),
+    "POST /api/v1/auth/invitations/accept": Door(
+        lambda: [{"token": "x" * 43, "password": PASSWORD, "name": "Léa"}],
+        status=404,
+        takes_odd_values=False,
+    ),
+    "POST /api/v1/auth/password/change": Door(
+        lambda: [{"current_password": "not hers", "password": PASSWORD}],
+        by="cookie",
+        status=403,
+        takes_odd_values=False,
+    ),
+    "POST /api/v1/auth/invitations": Door(
+        lambda: [{"email": f"{_id('paul')}@example.com", "role": "admin"}],
+        by="session",
+        status=201,
+        takes_odd_values=False,
+    ),
+    "PATCH /api/v1/members/{user_id}": Door(
+        lambda: [{"role": "member", "disabled": False}], by="session"
+    ),
+    "POST /api/v1/api-keys": Door(
+        lambda: [{"name": "Site", "scopes": ["chat", "manage"]}], by="session", status=201
+    ),
+    "POST /api/v1/public-keys": Door(
+        lambda: [{"name": "Site", "allowed_origins": ["https://a.example"]}],
+        by="session",
+        status=201,
+    ),
     "POST /api/chat": Door(lambda: [_chat()]),
     "POST /api/conversations/{conversation_id}/handoff": Door(
         lambda: [{"email": "lea@example.com", "phone": "06 12 34 56 78", "note": "Le matin."}],
@@ -399,7 +536,7 @@ async def test_every_hostile_value_in_every_field_is_refused_and_nothing_is_kept
 
     found, accepted = await sent_all(street, name, [a for a in trying if not a.is_refused])
 
-    assert accepted
+    assert accepted or not DOORS[name].takes_odd_values
     assert "\n".join(map(str, found)) == ""
     assert halves(server, street.rivoli) == []
 
@@ -433,9 +570,10 @@ async def sent_all(
 
 
 def kept(server: EmbeddedPostgres, business: Business) -> dict[str, str]:
-    """All that a business has, but for how often its addresses were counted."""
+    """All that a business has, but for how often its addresses and devices were seen, and for
+    the tries of onboarding that were refused."""
     found = fingerprint(server, business.id)
-    del found["rate_limits"]
+    del found["rate_limits"], found["sessions"], found["onboarding_events"]
     return found
 
 

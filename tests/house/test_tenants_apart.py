@@ -18,6 +18,8 @@ from coccinelle.foundation.jobs import jobs, queue, work
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.house import House
+from tests.accounts import PASSWORD, Account, joined
+from tests.house.test_openapi import KINDS
 from tests.living import Business, client, living, move_in
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
@@ -35,6 +37,12 @@ class Street:
     conversation_id: str
     visitor_token: str
     handoff_id: HandoffId
+    owner: Account
+    member: Account
+    invitation_id: UUID
+    key_ids: dict[str, UUID]
+    session_id: UUID
+    onboarding_id: UUID
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +61,38 @@ async def street(
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
             handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
         token = answer.headers["X-Visitor-Token"]
-        yield Street(
-            house, url, rivoli, nordlys, answer.json()["turn_id"], conversation, token, handoff_id
-        )
+        ids = answer.json()["turn_id"], conversation, token, handoff_id
+        people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
+        invitation_id, key_ids, session_id = await lent(url, people[0])
+        theirs = invitation_id, key_ids, session_id, await begun(url, people[0])
+        yield Street(house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs)
+
+
+async def lent(url: str, owner: Account) -> tuple[UUID, dict[str, UUID], UUID]:
+    """An invitation and the keys of a business, and the session of its owner."""
+    async with client(url, None, Authorization=f"Bearer {owner.token}") as admin:
+        body = {"email": f"{uuid4().hex}@example.com", "role": "admin"}
+        invited = (await admin.post("/api/v1/auth/invitations", json=body)).json()
+        sessions = (await admin.get("/api/v1/auth/sessions")).json()["items"]
+        kinds = ("api-keys", "public-keys")
+        found = {kind: (await admin.get(f"/api/v1/{kind}")).json()["items"] for kind in kinds}
+    key_ids = {kind: UUID(found[kind][0]["id"]) for kind in kinds}
+    return UUID(invited["id"]), key_ids, UUID(sessions[0]["id"])
+
+
+async def begun(url: str, owner: Account) -> UUID:
+    """The onboarding session of a business."""
+    async with client(url, None, Authorization=f"Bearer {owner.token}") as admin:
+        return UUID((await admin.post("/api/v1/onboarding/session")).json()["id"])
+
+
+async def credential(street: Street, business: Business, name: str) -> dict[str, str]:
+    """What opens a route to a business: its key, or the session of one of its people."""
+    if KINDS.get(name) not in ("people", "managers"):
+        return {"Authorization": f"Bearer {business.api_key}"}
+    if business is street.rivoli and name not in OF_ONESELF:
+        return street.owner.headers
+    return (await joined(street.house, business.id)).headers
 
 
 def fingerprint(server: EmbeddedPostgres, tenant_id: UUID) -> dict[str, str]:
@@ -129,6 +166,7 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "GET /api/v1/knowledge/gaps": ("/api/v1/knowledge/gaps", {}),
     }
+    routes |= of_people(street) | of_onboarding(street)
     for prefix in ("/api", "/api/v2"):
         shown = {"headers": {"X-Visitor-Token": street.visitor_token}}
         named = prefix + "/conversations/{conversation_id}"
@@ -156,8 +194,100 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
     return routes
 
 
+def of_people(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The same of the routes of accounts."""
+    auth = "/api/v1/auth"
+    linked = {"token": "x" * 43, "password": PASSWORD}
+    known = {"email": street.owner.email, "password": "not the password"}
+    newcomer = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "Ida"}
+    changed = {"current_password": PASSWORD, "password": PASSWORD}
+    bodies: dict[str, dict[str, Any]] = {
+        f"POST {auth}/signup": newcomer,
+        f"POST {auth}/login": known,
+        f"POST {auth}/password/forgot": {"email": street.owner.email},
+        f"POST {auth}/password/reset": linked,
+        f"POST {auth}/password/change": changed,
+        f"POST {auth}/invitations/accept": linked,
+        f"POST {auth}/invitations": {"email": f"{uuid4().hex}@example.com"},
+        "PATCH /api/v1/members/{user_id}": {"role": "member"},
+        "POST /api/v1/api-keys": {"name": "site", "scopes": ["chat"]},
+        "POST /api/v1/public-keys": {"name": "site"},
+    }
+    bare = [f"POST {auth}/logout", f"GET {auth}/me", f"DELETE {auth}/sessions/{{session_id}}"]
+    bare += [f"{method} {auth}/sessions" for method in ("GET", "DELETE")]
+    bare += [f"GET {auth}/invitations", f"DELETE {auth}/invitations/{{invitation_id}}"]
+    bare += ["GET /api/v1/members", "DELETE /api/v1/members/{user_id}", "GET /api/v1/audit"]
+    for kind in street.key_ids:
+        bare += [f"GET /api/v1/{kind}", f"DELETE /api/v1/{kind}/{{key_id}}"]
+
+    def at(name: str) -> str:
+        path = name.split()[1]
+        ids = {
+            "{session_id}": street.session_id,
+            "{invitation_id}": street.invitation_id,
+            "{user_id}": street.member.user_id,
+            "{key_id}": street.key_ids.get(path.split("/")[3]),
+        }
+        for parameter, value in ids.items():
+            path = path.replace(parameter, str(value))
+        return path
+
+    return {
+        **{name: (at(name), {"json": body}) for name, body in bodies.items()},
+        **{name: (at(name), {}) for name in bare},
+    }
+
+
+def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The same of onboarding and what it writes, in the order of its steps."""
+    base = "/api/v1/onboarding"
+    session = f"{base}/session/{street.onboarding_id}"
+    named = f"POST {base}/session/{{session_id}}"
+    agent = {"agent_type": "custom", "agent_name": "Leyna"}
+    return {
+        f"POST {base}/session": (f"{base}/session", {}),
+        f"GET {base}/session/{{session_id}}": (session, {}),
+        f"{named}/business": (
+            f"{session}/business",
+            {"json": {"company_name": "Intruse", "sector": "autre"}},
+        ),
+        f"{named}/staff": (f"{session}/staff", {"json": {}}),
+        f"{named}/assistant": (f"{session}/assistant", {"json": agent}),
+        f"{named}/knowledge": (f"{session}/knowledge", {"json": {}}),
+        f"{named}/complete": (f"{session}/complete", {}),
+        f"GET {base}/agent-types": (f"{base}/agent-types", {}),
+        f"GET {base}/sectors": (f"{base}/sectors", {}),
+        "GET /api/v1/agents": ("/api/v1/agents", {}),
+        "GET /api/v1/numbers": ("/api/v1/numbers", {}),
+    }
+
+
+# They are about the session that asks, and end it or others of its owner.
+OF_ONESELF = {
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/auth/password/change",
+    "DELETE /api/v1/auth/sessions",
+}
+
 # What belongs to whoever asks: another business's id there is an id of one's own making.
-OWN = {
+OWN = OF_ONESELF | {
+    "POST /api/v1/onboarding/session",
+    "GET /api/v1/onboarding/agent-types",
+    "GET /api/v1/onboarding/sectors",
+    "GET /api/v1/agents",
+    "GET /api/v1/numbers",
+    "POST /api/v1/auth/signup",
+    "POST /api/v1/auth/password/forgot",
+    "GET /api/v1/auth/me",
+    "GET /api/v1/auth/sessions",
+    "POST /api/v1/auth/invitations",
+    "GET /api/v1/auth/invitations",
+    "GET /api/v1/members",
+    "GET /api/v1/audit",
+    "GET /api/v1/api-keys",
+    "POST /api/v1/api-keys",
+    "GET /api/v1/public-keys",
+    "POST /api/v1/public-keys",
     "POST /webhook/chat",
     "POST /v1/chat/completions",
     "GET /api/widget/config",
@@ -190,14 +320,14 @@ async def test_every_route_is_driven(street: Street) -> None:
 
 async def test_no_route_reaches_another_business(street: Street, server: EmbeddedPostgres) -> None:
     before = fingerprint(server, street.rivoli.id)
-    by_key = {"Authorization": f"Bearer {street.nordlys.api_key}"}
     leaks = []
 
     for name, (path, request) in foreign(street).items():
-        headers = {**by_key, **request.get("headers", {})}
+        by_nordlys = await credential(street, street.nordlys, name)
+        headers = {**by_nordlys, **request.get("headers", {})}
         async with client(street.url, street.rivoli) as program:
             answer = await program.request(name.split()[0], path, **{**request, "headers": headers})
-        expected = (200, 201) if name in OWN else (401, 404)
+        expected = (200, 201, 202, 204) if name in OWN else (401, 404)
         if answer.status_code not in expected or street.rivoli.canary in answer.text:
             leaks.append((name, answer.status_code, answer.text[:200]))
 
@@ -207,17 +337,19 @@ async def test_no_route_reaches_another_business(street: Street, server: Embedde
 
 async def test_the_owner_of_the_ids_is_answered(street: Street) -> None:
     """The routes above refuse because the ids are foreign, and not because the requests are bad."""
-    by_key = {"Authorization": f"Bearer {street.rivoli.api_key}"}
     refused = []
 
     for name, (path, request) in foreign(street).items():
         # An identity is proven through a public key: tests/channels/widget/test_identity.py.
         if name.startswith(("DELETE", "POST /api/v1/sources")) or name.endswith("/identity"):
             continue
-        headers = {**by_key, **request.get("headers", {})}
+        if KINDS.get(name) == "newcomers":
+            continue
+        by_rivoli = await credential(street, street.rivoli, name)
+        headers = {**by_rivoli, **request.get("headers", {})}
         async with client(street.url, street.rivoli) as program:
             answer = await program.request(name.split()[0], path, **{**request, "headers": headers})
-        if answer.status_code not in (200, 201, 202):
+        if answer.status_code not in (200, 201, 202, 204):
             refused.append((name, answer.status_code, answer.text[:200]))
 
     assert refused == []
@@ -228,11 +360,25 @@ def job_arguments(street: Street) -> dict[str, dict[str, Any]]:
     return {
         "ingest_source": {"source_id": str(street.rivoli.source_id), "generation": 99},
         "mail_handoff": {"handoff_id": str(street.handoff_id)},
+        "mail_invitation": {
+            "invitation_id": str(street.invitation_id),
+            "locale": "fr",
+            "base_url": "https://a.example",
+        },
     }
 
 
 # Jobs that are about no tenant: each finds the tenants that need it and opens their transactions.
-HOUSEKEEPING = {"rescue_stalled_jobs", "end_dead_turns", "reembed_sources", "forget_hits"}
+HOUSEKEEPING = {
+    "rescue_stalled_jobs",
+    "end_dead_turns",
+    "reembed_sources",
+    "forget_hits",
+    "forget_attempts",
+    "tell_hours",
+}
+# Jobs that are about a user: of whichever tenants, she is no tenant's.
+OF_USERS = {"mail_password_reset"}
 
 
 async def test_no_job_reaches_another_business(
@@ -240,7 +386,7 @@ async def test_no_job_reaches_another_business(
 ) -> None:
     before = fingerprint(server, street.rivoli.id)
     ours = {name for name in jobs.tasks if not name.startswith(("builtin", "procrastinate"))}
-    assert ours == set(job_arguments(street)) | HOUSEKEEPING
+    assert ours == set(job_arguments(street)) | HOUSEKEEPING | OF_USERS
 
     async with queue(addresses.login) as running:
         for name, arguments in job_arguments(street).items():

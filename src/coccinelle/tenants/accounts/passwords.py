@@ -30,7 +30,7 @@ RETRY_SECONDS = 2
 
 Result = TypeVar("Result")
 
-_TAIL = re.compile(r"[\d\W_]{1,4}$")
+_TAIL = re.compile(r"[\d\W_]{1,6}$")
 # French passwords that lists made from English sites do not have.
 _FRENCH = """
 motdepasse monmotdepasse bonjour bonsoir coucou azerty azertyui azertyuiop azertyuiopqsdfgh
@@ -71,7 +71,7 @@ def normalised(password: str) -> str:
 
 
 def is_common(password: str, *, about: Iterable[str] = ()) -> bool:
-    """Whether it is, but for up to four digits or signs at its end, one that many people choose."""
+    """Whether it is, but for up to six digits or signs at its end, one that many people choose."""
     plain = password.casefold()
     stem = _TAIL.sub("", plain)
     known = {part.casefold() for text in about for part in (text, text.split("@")[0])}
