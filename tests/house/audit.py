@@ -26,6 +26,9 @@ DIRECTORY_COLUMNS = {
     },
     "invitations": {"id", "tenant_id", "email", "token_hash", "expires_at", "accepted_at"},
     "password_resets": {"id", "user_id", "token_hash", "expires_at"},
+    "phone_numbers": {"tenant_id", "e164", "channel", "agent_id", "active_since"},
+    "onboarding_sessions": {"id", "started_at", "completed_at"},
+    "onboarding_events": {"session_id", "step", "kind", "happened_at"},
 }
 
 # Of a person, who may work for several tenants or for none: confined to herself instead.
@@ -117,7 +120,8 @@ CHECKS = {
           AND NOT (c.relname, a.attname) IN (('tenant_domains', 'host'),
             ('api_keys', 'secret_hash'), ('public_keys', 'key'), ('users', 'email'),
             ('sessions', 'token_hash'), ('invitations', 'token_hash'),
-            ('password_resets', 'token_hash'), ('attempts', 'subject'))""",
+            ('password_resets', 'token_hash'), ('attempts', 'subject'),
+            ('phone_numbers', 'e164'))""",
     "an invalid index": "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid",
 }
 

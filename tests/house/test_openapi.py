@@ -25,7 +25,7 @@ from tests.embedder import WordEmbedder
 from tests.living import Business, client, living, move_in
 
 REVIEWED = Path(__file__).parent / "routes.txt"
-DESCRIBED = {"customers", "programs", "owners", "newcomers", "people"}
+DESCRIBED = {"customers", "programs", "owners", "managers", "newcomers", "people"}
 DOCS = {"GET /docs", "GET /docs/oauth2-redirect", "GET /openapi.json"}
 
 
@@ -262,8 +262,9 @@ def requests_of_people(
     yield "nobody's", dict(body), {422} if is_open else {401}
     yield "by key", {"headers": by_key, **body}, {422} if is_open else {401}
     cookie = {**elsewhere, "Cookie": f"coccinelle_session={described.person.token}"}
+    read = {404} if "{" in name else {200}
     writes = not name.startswith("GET")
-    yield "of a wrong page", {"headers": cookie, **body}, {403} if writes else {200}
+    yield "of a wrong page", {"headers": cookie, **body}, {403} if writes else read
     yield "unstorable", {"headers": by_session, "query": "?q=%00", **body}, {422}
     if body:
         yield "too large", {"headers": by_session, "content": b"[" * (26 << 20)}, {401, 413}
@@ -277,6 +278,10 @@ def valid(name: str) -> bytes:
         return b'{"agents":[]}'
     if name.endswith("/upload"):
         return b"--x--\r\n"
+    if name.endswith("/business"):
+        return b'{"company_name":"Rivoli","sector":"autre"}'
+    if name.endswith("/assistant"):
+        return b'{"agent_type":"custom","agent_name":"Leyna"}'
     return b'{"question":"Quels sont vos horaires ?"}' if name.endswith("/search") else b"{}"
 
 

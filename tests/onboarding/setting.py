@@ -102,7 +102,16 @@ class Owner:
             found = {}
             for name, query in queries.items():
                 found[name] = [tuple(row.values()) for row in await tx.records(query)]
-            return found
+            sources = [row["id"] for row in await tx.records("SELECT id::text AS id FROM sources")]
+            await tx.run("SET LOCAL ROLE coccinelle_worker")
+            jobs = await tx.records(
+                "SELECT args ->> 'source_id' AS id FROM procrastinate.procrastinate_jobs"
+                " WHERE args ->> 'tenant_id' = %s",
+                [str(self.tenant_id)],
+            )
+        read = [row["id"] for row in jobs]
+        found["jobs"] = [(len(read), len(set(sources) - set(read)), len(set(read) - set(sources)))]
+        return found
 
 
 def done(session: Session) -> set[str]:

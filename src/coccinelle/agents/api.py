@@ -48,7 +48,7 @@ class VoiceOut(BaseModel):
 
 
 class VersionOut(BaseModel):
-    """The version that answers."""
+    """A version of an agent, as it was published."""
 
     number: int = Field(description="The first one is 1.", examples=[2])
     name: str = Field(description="What customers call it.", examples=["Leyna"])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
+from procrastinate.exceptions import ConnectorException
 from procrastinate.tasks import Task
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.conninfo import conninfo_to_dict
@@ -101,7 +102,11 @@ class Transaction:
         configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
         with _or_hang_up(self._connection, self._seconds):
             await self._become("coccinelle_worker", search_path="procrastinate")
-            await configured.defer_async(**args)
+            try:
+                await configured.defer_async(**args)
+            except ConnectorException as error:
+                # What it is when any other statement fails.
+                raise error.__cause__ or error from error
             await self._become(role)
 
     async def _become(
