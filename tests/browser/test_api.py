@@ -299,6 +299,7 @@ async def test_placed_by_hand_it_goes_and_comes_with_its_parent(
     assert await page.locator("coccinelle-widget").count() == 0
     await page.evaluate("document.body.append(app)")
     await expect(dialog(page)).to_be_visible()
+    assert len(scripted.asked(IS_ASKED_FOR)) == 2
     await page.evaluate("Coccinelle.close()")
     await expect(dialog(page)).to_be_hidden()
 
