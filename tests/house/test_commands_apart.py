@@ -44,6 +44,7 @@ OF_THE_OPERATOR = {
     "tenants list",
     "eval retrieval",
     "demo load",
+    "onboarding funnel",
 }
 
 

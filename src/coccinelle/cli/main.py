@@ -16,6 +16,7 @@ from coccinelle.cli import (
     handoffs,
     keys,
     knowledge,
+    onboarding,
     operate,
     serve,
     sources,
@@ -59,6 +60,7 @@ sources.register(app)
 chat.register(app)
 evaluate.register(app)
 handoffs.register(app)
+onboarding.register(app)
 demo.register(app)
 
 

@@ -72,8 +72,8 @@ def written(e164: str, *, timezone: str) -> str:
 
 
 def _international(text: str) -> str:
-    """`00` is dialled for `+` in nearly all of the world."""
-    found = text.strip()
+    """`00` is dialled for `+` in nearly all of the world; a space is a space."""
+    found = " ".join(text.split())
     return f"+{found[2:]}" if found.startswith("00") else found
 
 
