@@ -2,15 +2,14 @@ import { button, element, icon, initial } from "./elements.js";
 import { address, link, Markdown, plain } from "./markdown.js";
 
 const NEAR_END_PX = 48;
-const TOLD_MS = 4000;
 const MOST_KEPT = 12;
 
 /**
  * What was said, oldest first, in a box that scrolls. It follows what is added for as long as the
  * reader is at its end; else it says that there is something new.
  *
- * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), and what answers
- * offer: `onfeedback(turnId, score)` -> promise.
+ * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), and what
+ * answers offer: `onfeedback(turnId, score)` -> promise.
  */
 export class Bubbles {
   #options;
@@ -44,10 +43,20 @@ export class Bubbles {
     return this.#scroller;
   }
 
-  /** Every bubble, oldest first: `{author, at, text, sources}`. */
-  get entries() {
-    return this.#bubbles.filter(({ item, text }) => item.isConnected && text)
-      .sort((one, other) => one.at - other.at);
+  /** Gives the visitor what was said as a text file, named after the company and the day. */
+  save(company, disclosure) {
+    const { language, t } = this.#options;
+    const entries = this.#bubbles.filter(({ item, text }) => item.isConnected && text)
+      .sort((one, other) => one.at - other.at)
+      .map(({ author, at, text, sources }) => {
+        const said = `[${time(at, language)}] ${t.says(author)}${text}`;
+        return [said, ...sources.map(sourceLine)].join("\n");
+      });
+    const day = new Date();
+    const text = [`${company}, ${time(day, language)}`, disclosure, ...entries].join("\n\n");
+    const slug = company.normalize("NFKD").replace(/\p{M}/gu, "").match(/[a-z0-9]+/gi)?.join("-");
+    const name = `conversation-${slug}`.toLowerCase().slice(0, 60);
+    download(`${text}\n`, `${name}-${day.toLocaleDateString("sv")}.txt`);
   }
 
   /** The agent's first words, after the disclosure. */
@@ -81,28 +90,17 @@ export class Bubbles {
     return bubble;
   }
 
-  /** What an agent answers: it begins empty, and is being written. */
-  answer(name, at = new Date()) {
+  /** What an agent answers, or a person of the business: it begins empty, and is being written. */
+  answer(name, at = new Date(), isPerson = false) {
     this.#day(at);
-    const bubble = new AnswerBubble(this.#options, name, at, () => this.follow());
+    const bubble = new AnswerBubble(this.#options, name, at, () => this.follow(), isPerson);
     this.#add(bubble.item, bubble);
-    return bubble;
-  }
-
-  /** What a person of the business said. */
-  person(name, text, at = new Date()) {
-    this.#day(at);
-    const bubble = new AnswerBubble(this.#options, name, at, () => this.follow(), true);
-    this.#add(bubble.item, bubble);
-    bubble.show(text);
     return bubble;
   }
 
   /** What the panel itself has to say. */
-  note(text, drawing = "info", ...more) {
-    const item = element("li", { class: "note" }, icon(drawing), element("p", {}, text), ...more);
-    this.#add(item);
-    return item;
+  note(text) {
+    this.#add(element("li", { class: "note" }, icon("alert"), element("p", {}, text)));
   }
 
   clear() {
@@ -195,7 +193,6 @@ class AnswerBubble {
   #frame = 0;
   #sources;
   #told = element("span", { class: "told" });
-  #tellTimer;
   #timer;
 
   constructor(options, name, at, onchange, isPerson = false) {
@@ -210,8 +207,9 @@ class AnswerBubble {
     const who = element("div", { class: "who" }, this.#disc, this.#name);
     if (isPerson) who.append(element("span", { class: "badge" }, icon("person"), t.isPerson));
     const bubble = element("div", { class: "bubble" }, this.#words, this.#typing);
-    const attributes = { class: `turn ${isPerson ? "person" : "agent"}`, title: time(at, language) };
-    this.item = element("li", attributes, who, bubble, this.#below);
+    const kind = `turn ${isPerson ? "person" : "agent"}`;
+    const told = { class: kind, title: time(at, language) };
+    this.item = element("li", told, who, bubble, this.#below);
     this.by(name);
   }
 
@@ -265,15 +263,17 @@ class AnswerBubble {
   /** Offers to copy the answer and, with a turn, to say what it was worth. */
   offer(turnId, feedback) {
     const { language, t } = this.#options;
-    const copy = button({ onclick: () => this.#copy() }, "copy", t.copy, false);
+    // Pages without https have no clipboard.
+    const copy = navigator.clipboard
+      && button({ onclick: () => this.#copy() }, "copy", t.copy, false);
     const thumbs = [1, -1].map((score) => {
       const onclick = ({ currentTarget }) => this.#rate(thumbs, currentTarget, turnId, score);
       const attributes = { "aria-pressed": String(feedback === score), onclick };
-      return button(attributes, score > 0 ? "up" : "down", score > 0 ? t.useful : t.useless, false);
+      return button(attributes, "up", score > 0 ? t.useful : t.useless, false);
     });
     const shown = turnId ? [copy, ...thumbs] : [copy];
-    const row = element("div", { class: "actions" }, ...shown, this.#told, clock(this.at, language));
-    this.#below.append(row);
+    const when = clock(this.at, language);
+    this.#below.append(element("div", { class: "actions" }, ...shown, this.#told, when));
     this.#onchange();
   }
 
@@ -282,10 +282,10 @@ class AnswerBubble {
     this.#typing.replaceChildren();
     this.item.classList.toggle("wordless", !this.#text);
     const words = element("p", {}, text);
-    const act = action && button({ class: "second", onclick: action.onclick }, "again", action.label);
+    const act = button({ class: "second", onclick: action.onclick }, "again", action.label);
     const small = reference && element("p", { class: "small" }, reference);
-    const note = element("div", { class: `trouble${isBad ? " bad" : ""}` }, icon("alert"), words, small, act);
-    this.#below.append(note);
+    const kind = `trouble${isBad ? " bad" : ""}`;
+    this.#below.append(element("div", { class: kind }, icon("alert"), words, small, act));
     this.#onchange();
     return { words, act };
   }
@@ -323,11 +323,10 @@ class AnswerBubble {
 
   destroy() {
     this.#stop();
-    clearTimeout(this.#tellTimer);
   }
 
   async #copy() {
-    await copyText(this.#text);
+    await navigator.clipboard.writeText(this.#text);
     this.#tell(this.#options.t.copied);
   }
 
@@ -351,8 +350,6 @@ class AnswerBubble {
   #tell(text) {
     this.#told.textContent = text;
     this.#options.announce(text);
-    clearTimeout(this.#tellTimer);
-    this.#tellTimer = setTimeout(() => this.#told.replaceChildren(), TOLD_MS);
   }
 
   #stop() {
@@ -394,8 +391,8 @@ class AnswerBubble {
 }
 
 function clock(at, language) {
-  const attributes = { datetime: at.toISOString(), title: time(at, language) };
-  return element("time", attributes, at.toLocaleTimeString(language, { timeStyle: "short" }));
+  const shown = at.toLocaleTimeString(language, { timeStyle: "short" });
+  return element("time", { datetime: at.toISOString() }, shown);
 }
 
 function time(at, language) {
@@ -412,21 +409,6 @@ function dayName(at, language) {
 
 function duration(seconds) {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
-/** Pages without https have no clipboard of the new kind. */
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const copied = (event) => {
-      event.preventDefault();
-      event.clipboardData.setData("text/plain", text);
-    };
-    document.addEventListener("copy", copied, { once: true });
-    document.execCommand("copy");
-    document.removeEventListener("copy", copied);
-  }
 }
 
 /** A live region that nobody sees: it is given whole sentences, never pieces of words. */
@@ -467,31 +449,19 @@ export class Announcer {
   }
 
   #completed() {
-    if (!this.#segmenter) return this.#held.search(/[.!?…]\s+\S*$/) + 1;
     let start = 0;
-    for (const sentence of this.#segmenter.segment(this.#held)) start = sentence.index;
+    for (const { index } of this.#segmenter?.segment(this.#held) ?? []) start = index;
     return start;
   }
 }
 
-/** A conversation as plain text; entries are `{author, at, text, sources}`. */
-export function transcript({ t, language, company, day, disclosure }, entries) {
-  const date = (at) => at.toLocaleString(language, { dateStyle: "short", timeStyle: "short" });
-  const head = t.transcript(company, day.toLocaleDateString(language, { dateStyle: "long" }));
-  const said = entries.map(({ author, at, text, sources }) =>
-    [`[${date(at)}] ${t.says(author)}${text}`, ...sources.map(sourceLine)].join("\n"));
-  return `${[head, disclosure, ...said].filter(Boolean).join("\n\n")}\n`;
-}
-
-/** Gives a text to the browser as a file named after the company and the day. */
-export function download(text, company, day) {
-  const slug = company.normalize("NFKD").replace(/\p{M}/gu, "").match(/[a-z0-9]+/gi)?.join("-");
-  const name = `conversation-${slug ?? ""}`.toLowerCase().slice(0, 60);
+/** Gives a text to the browser as a file. */
+function download(text, name) {
   const href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  element("a", { href, download: `${name}-${day.toLocaleDateString("sv")}.txt` }).click();
+  element("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
 function sourceLine({ title, url }, index) {
-  return `    [${index + 1}] ${title}${url ? ` — ${url}` : ""}`;
+  return [`    [${index + 1}] ${title}`, url].filter(Boolean).join(" — ");
 }

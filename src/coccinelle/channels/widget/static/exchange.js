@@ -125,9 +125,6 @@ export class Exchange {
         announcer.finish(true);
         answer.wait(t.thinking);
         break;
-      case "tool":
-        if (!answer.text) answer.wait(t.thinking);
-        break;
       case "waiting":
         answer.wait(t.waiting);
         break;
@@ -157,13 +154,13 @@ export class Exchange {
   }
 
   /** Says that an answer is not whole, and offers to ask anew, as another message. */
-  offerAgain(answer, text, why = this.#options.t.interrupted) {
+  offerAgain(answer, text) {
     const { t } = this.#options;
     const onclick = () => {
       answer.calm();
       this.ask(text);
     };
-    answer.complain(why, { label: t.askAgain, onclick });
+    answer.complain(t.interrupted, { label: t.askAgain, onclick });
   }
 
   #failed(error, said) {

@@ -75,7 +75,7 @@ export function address(text, hosts) {
 /** A link that tells the place it leads to nothing about the page it is on. */
 export function link(href, ...children) {
   const rel = "noopener noreferrer nofollow";
-  return element("a", { href, rel, target: "_blank", referrerpolicy: "no-referrer" }, ...children);
+  return element("a", { href, rel, target: "_blank" }, ...children);
 }
 
 const FENCE = /^ {0,3}```/;
@@ -125,7 +125,7 @@ function goesOn(open, kind, line) {
 
 function add(block, kind, line) {
   if (block.kind === "list") addToList(block, kind, line);
-  else if (kind === "heading") block.lines.push(line.replace(HEADING, "").replace(/ #+ *$/, ""));
+  else if (kind === "heading") block.lines.push(line.replace(HEADING, ""));
   else if (kind === "quote") block.lines.push(line.replace(QUOTE, ""));
   else if (kind === "text") block.lines.push(line.trim());
 }
@@ -154,17 +154,18 @@ function blockNodes(block, options) {
 
 function list(items, options) {
   const made = emptyList(items[0]);
-  for (let at = 0; at < items.length; ) {
+  for (const one of items) {
     const item = element("li");
-    inline(item, items[at].lines.join("\n"), options);
-    let next = at + 1;
-    while (items[next]?.isNested) next += 1;
-    const nested = items.slice(at + 1, next).map((one) => ({ ...one, isNested: false }));
-    if (nested.length) item.append(list(nested, options));
-    made.append(item);
-    at = next;
+    inline(item, one.lines.join("\n"), options);
+    if (one.isNested) nest(item, made.lastChild, emptyList(one));
+    else made.append(item);
   }
   return made;
+}
+
+function nest(item, parent, empty) {
+  if (parent.lastChild.localName !== empty.localName) parent.append(empty);
+  parent.lastChild.append(item);
 }
 
 function emptyList({ isOrdered, number }) {

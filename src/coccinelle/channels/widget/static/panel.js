@@ -1,16 +1,19 @@
-import { Announcer, Bubbles, download, transcript } from "./bubbles.js";
+import { Announcer, Bubbles } from "./bubbles.js";
 import { button, element, icon, initial } from "./elements.js";
 import { Exchange } from "./exchange.js";
-import { Composer, HandoffForm, trimmed } from "./forms.js";
 import { LOOK, holdPage, paint, releasePage } from "./style.js";
 import { textsIn } from "./texts.js";
 import { Transport } from "./transport.js";
 
-const UNANSWERED_POLL_MS = 2000;
-const MOST_POLLS = 5;
+const UNANSWERED_POLL_MS = 3000;
+const MOST_POLLS = 8;
 const PERSON_POLL_MS = 20_000;
 const LATE_HISTORY_MS = 5000;
 const MESSAGE_CHARS = 2000;
+const NEAR_LIMIT = 0.8;
+const KEY_OF_IME = 229;
+const EMAIL = /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/;
+const MIN_DIGITS = 6;
 const TABBABLE = "button, a, input, textarea, [tabindex='0']";
 
 /**
@@ -37,6 +40,7 @@ class Panel {
   #composer;
   #exchange;
   #config = null;
+  #agent = "";
   #user = null;
   #drawn = new Set();
   #unanswered = null;
@@ -53,6 +57,7 @@ class Panel {
     const t = (this.#t = textsIn(language));
     this.#transport = new Transport({ base, key, language });
     this.#transport.onchange = (what) => this.#changedElsewhere(what);
+    this.#transport.onerror = ({ code, message }) => options.emit("error", { code, message });
     this.#announcer = new Announcer(language);
     this.#bubbles = new Bubbles({
       language,
@@ -146,7 +151,7 @@ class Panel {
     this.#place.toggleAttribute("inline", Boolean(inline));
     this.#panel = element(
       "section",
-      { class: "panel", role: inline ? "region" : "dialog", "aria-labelledby": "title",
+      { class: "panel", role: inline ? "region" : "dialog", "aria-label": this.#t.title("…"),
         lang: this.#options.language, dir: "ltr", tabindex: "-1", hidden: true },
       this.#header(),
       this.#notices(),
@@ -162,7 +167,7 @@ class Panel {
   #header() {
     const t = this.#t;
     const disc = element("span", { class: "disc", "aria-hidden": "true" });
-    const title = element("h2", { id: "title" }, t.title(""));
+    const title = element("h2", {}, t.title("…"));
     const presence = element("p", { class: "presence" });
     const menu = element(
       "div",
@@ -175,9 +180,8 @@ class Panel {
     const close = this.#options.inline ? null
       : button({ class: "round", onclick: () => this.#close() }, "close", t.close, false);
     const who = element("div", { class: "titles" }, title, presence);
-    const header = element("header", {}, disc, who, more, close, menu);
-    this.#parts = { header, disc, title, presence, menu, more };
-    return header;
+    this.#parts = { disc, title, presence, menu, more };
+    return element("header", {}, disc, who, more, close, menu);
   }
 
   #notices() {
@@ -192,9 +196,8 @@ class Panel {
   #footer() {
     const person = button({ class: "ask", disabled: true, onclick: () => this.#askPerson() },
       "person", this.#t.person);
-    const footer = element("footer", {}, this.#composer.box, person);
-    Object.assign(this.#parts, { person, footer });
-    return footer;
+    this.#parts.person = person;
+    return element("footer", {}, this.#composer.box, person);
   }
 
   #listen() {
@@ -216,19 +219,14 @@ class Panel {
     online();
   }
 
-  async #begin() {
+  #begin() {
     this.#hasBegun = true;
     this.#transport.begin();
-    const history = this.#transport.history().catch((error) => error);
-    const { config } = this.#options;
-    const read = async (response) => {
-      if (!response.ok) throw new Error(String(response.status));
-      return response.json();
-    };
-    await this.#configure(config ? config.then(read) : this.#transport.config(), history);
+    this.#configure(this.#options.config.then((response) => response.json()));
   }
 
-  async #configure(asked, history) {
+  async #configure(asked) {
+    const history = this.#transport.history().catch(() => null);
     const waiting = skeleton(this.#t);
     this.#bubbles.top.prepend(waiting);
     this.#panel.ariaBusy = "true";
@@ -244,7 +242,7 @@ class Panel {
     if (this.#life.signal.aborted) return;
     this.#introduce();
     this.#composer.open(this.#config.message_chars);
-    if (this.#hasFocus()) this.#composer.focus();
+    if (this.#place.shadowRoot.activeElement === this.#panel) this.#composer.focus();
     await this.#recall(history);
   }
 
@@ -255,27 +253,26 @@ class Panel {
       { class: "closed" },
       icon("alert"),
       element("h3", {}, t.closedTitle),
-      element("p", {}, t.closedText),
+      element("p", {}, t.unreachable),
       button({ class: "first", onclick: () => {
         trouble.remove();
         this.#panel.focus();
-        this.#configure(this.#transport.config(), this.#transport.history().catch((error) => error));
+        this.#configure(this.#transport.config());
       } }, "again", t.retry),
     );
     this.#bubbles.top.prepend(trouble);
-    this.#announcer.say(`${t.closedTitle}. ${t.closedText}`);
+    this.#announcer.say(`${t.closedTitle}. ${t.unreachable}`);
     this.#options.emit("error", { code: "widget_unreachable", message: t.closedTitle });
   }
 
   #introduce() {
     const { company, disclosure, greeting } = this.#config;
     this.#parts.title.textContent = company;
-    this.#panel.removeAttribute("aria-labelledby");
-    this.#panel.setAttribute("aria-label", this.#t.title(company));
+    this.#panel.ariaLabel = this.#t.title(company);
     this.#presented(this.#name);
     this.#colour();
-    this.#connected();
-    const told = element("p", { class: "disclosure" }, icon("info"), element("span", {}, disclosure));
+    const words = element("span", {}, disclosure);
+    const told = element("p", { class: "disclosure" }, icon("info"), words);
     this.#bubbles.top.prepend(told);
     if (greeting) this.#bubbles.greet(this.#name, greeting, told);
     this.#parts.person.disabled = false;
@@ -289,8 +286,10 @@ class Panel {
     const items = await history;
     clearTimeout(late);
     if (this.#life.signal.aborted) return;
-    if (Array.isArray(items)) this.#bubbles.before(() => this.#merge(items));
-    else this.#bubbles.before(() => this.#bubbles.note(this.#t.noHistory, "alert"));
+    this.#bubbles.before(() => {
+      if (items) this.#merge(items);
+      else this.#bubbles.note(this.#t.noHistory);
+    });
     this.#exchange.open();
     if (this.#isReachable) this.#bubbles.toEnd();
     this.#pollUnanswered();
@@ -315,10 +314,11 @@ class Panel {
   #drawItem({ author, text, timestamp, name, turn_id, outcome, feedback, sources }, before) {
     const at = new Date(timestamp);
     if (author === "customer") return this.#bubbles.customer(text, at);
-    if (author === "person") return this.#bubbles.person(name || this.#t.team, text, at);
-    const bubble = this.#bubbles.answer(name || this.#name, at);
+    const isPerson = author === "person";
+    const said = name || (isPerson ? this.#t.team : this.#name);
+    const bubble = this.#bubbles.answer(said, at, isPerson);
     bubble.show(text, sources ?? []);
-    bubble.offer(turn_id, feedback);
+    if (!isPerson) bubble.offer(turn_id, feedback);
     if (outcome === "interrupted" && before) this.#exchange.offerAgain(bubble, before.text);
     return bubble;
   }
@@ -342,22 +342,18 @@ class Panel {
 
   /** A page that was left while its answer was written finds it in the history, later. */
   #pollUnanswered() {
-    if (!this.#unanswered || !this.#exchange.isIdle) return;
     const question = this.#unanswered;
-    let attempt = 0;
+    if (!question || !this.#exchange.isIdle) return;
     const bubble = this.#bubbles.answer(this.#name);
     bubble.wait(this.#t.thinking);
+    let left = question.outcome === "failed" ? 0 : MOST_POLLS;
     const poll = async () => {
       await this.#update();
       if (!this.#unanswered || !this.#exchange.isIdle) bubble.remove();
-      else wait();
+      else if (left--) this.#later(poll, UNANSWERED_POLL_MS);
+      else this.#exchange.offerAgain(bubble, question.text);
     };
-    const wait = () => {
-      if (question.outcome !== "failed" && attempt++ < MOST_POLLS) {
-        this.#later(poll, UNANSWERED_POLL_MS * attempt);
-      } else this.#exchange.offerAgain(bubble, question.text, this.#t.unanswered);
-    };
-    wait();
+    poll();
   }
 
   #pollPerson() {
@@ -405,7 +401,7 @@ class Panel {
       this.#handed();
       this.#options.emit("handoff", { id });
     } catch (error) {
-      if (!form.isConnected) this.#bubbles.note(this.#t.failed, "alert");
+      if (!form.isConnected) this.#bubbles.note(this.#t.failed);
       throw error;
     }
   }
@@ -415,7 +411,8 @@ class Panel {
     this.#isHanded = true;
     const { handed } = this.#parts;
     const promise = this.#config.reply_promise;
-    const words = element("span", {}, element("strong", {}, this.#t.handed), promise && ` · ${promise}`);
+    const said = element("strong", {}, this.#t.handed);
+    const words = element("span", {}, said, promise && ` · ${promise}`);
     handed.replaceChildren(icon("check"), words);
     handed.hidden = false;
     this.#announcer.say(words.textContent);
@@ -432,13 +429,8 @@ class Panel {
   }
 
   #saved() {
-    const { language } = this.#options;
-    const company = this.#config?.company ?? "";
-    const day = new Date();
-    const disclosure = this.#config?.disclosure;
-    const text = transcript({ t: this.#t, language, company, day, disclosure },
-      this.#bubbles.entries);
-    download(text, company, day);
+    const { company, disclosure } = this.#config ?? {};
+    this.#bubbles.save(String(company), disclosure);
     this.#parts.more.focus();
   }
 
@@ -484,7 +476,7 @@ class Panel {
 
   #pressed(event) {
     if (event.key === "Tab") return this.#trap(event);
-    if (event.key !== "Escape" || event.isComposing || event.keyCode === 229) return undefined;
+    if (event.key !== "Escape" || isComposing(event)) return undefined;
     if (this.#veil) return this.#lower();
     if (!this.#parts.menu.hidden) {
       this.#toggleMenu(false);
@@ -504,13 +496,9 @@ class Panel {
     (event.shiftKey ? last : first).focus();
   }
 
-  #hasFocus() {
-    return this.#place.shadowRoot.activeElement === this.#panel;
-  }
-
   #focus() {
-    if (this.#composer.isOpen && !this.#veil) this.#composer.focus();
-    else if (!this.#veil) this.#panel.focus();
+    const form = this.#veil?.querySelector(TABBABLE);
+    (form ?? (this.#composer.isOpen ? this.#composer : this.#panel)).focus();
   }
 
   /** On phones the keyboard covers the page without making it smaller. */
@@ -532,24 +520,27 @@ class Panel {
 
   #presented(name) {
     this.#parts.disc.textContent = initial(name);
-    this.#parts.name = name;
+    this.#agent = name;
     this.#connected();
   }
 
   #connected() {
-    const { presence, name, offline } = this.#parts;
+    const { presence, offline } = this.#parts;
     const isOnline = navigator.onLine !== false;
     offline.hidden = isOnline;
     presence.classList.toggle("off", !isOnline);
-    presence.textContent = isOnline
-      ? [name, this.#config && this.#t.assistant].filter(Boolean).join(" · ")
-      : this.#t.offline;
+    const name = this.#agent && `${this.#agent} · ${this.#t.assistant}`;
+    presence.textContent = isOnline ? name : this.#t.offline;
     if (!isOnline && !this.#panel.hidden) this.#announcer.say(this.#t.offlineNote);
   }
 }
 
+function isComposing({ isComposing: isSaid, keyCode }) {
+  return isSaid || keyCode === KEY_OF_IME;
+}
+
 function isTabbable(one) {
-  return !one.disabled && one.tabIndex >= 0 && !one.closest("[inert]") && one.getClientRects().length;
+  return !one.disabled && !one.closest("[inert]") && one.getClientRects().length;
 }
 
 function skeleton(t) {
@@ -564,4 +555,221 @@ function known(config) {
   const hosts = [config.link_hosts].flat().filter((host) => host && typeof host === "string");
   const { message_chars: chars } = config;
   return { ...config, link_hosts: hosts, message_chars: chars > 0 ? chars : MESSAGE_CHARS };
+}
+
+/**
+ * Where the visitor writes: `onsend(text)` is called with what is not empty nor too long.
+ * It accepts nothing until `open(maxChars)`.
+ */
+class Composer {
+  #t;
+  #onsend;
+  #announce;
+  #maxChars = Infinity;
+  #isOver = false;
+  #input;
+  #count = element("p", { class: "count", id: "count" });
+  #send;
+
+  constructor({ t, onsend, announce }) {
+    this.#t = t;
+    this.#onsend = onsend;
+    this.#announce = announce;
+    this.#input = element("textarea", {
+      rows: 1,
+      placeholder: t.placeholder,
+      "aria-label": t.message,
+      "aria-describedby": "count",
+      enterkeyhint: "send",
+      autocomplete: "off",
+      disabled: true,
+      oninput: () => this.#changed(),
+      onkeydown: (event) => this.#pressed(event),
+    });
+    this.#send = button({ class: "send", disabled: true, "aria-disabled": "true",
+      onclick: () => this.#submit() }, "send", t.send, false);
+    const field = element("div", { class: "field", onclick: () => this.#input.focus() },
+      this.#input, this.#send);
+    this.box = element("div", { class: "composer" }, field, this.#count);
+  }
+
+  get isOpen() {
+    return !this.#input.disabled;
+  }
+
+  open(maxChars) {
+    this.#maxChars = maxChars;
+    this.#input.disabled = this.#send.disabled = false;
+    this.#changed();
+  }
+
+  close() {
+    this.#input.disabled = this.#send.disabled = true;
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  #pressed(event) {
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
+    event.preventDefault();
+    this.#submit();
+  }
+
+  #submit() {
+    const text = trimmed(this.#input.value);
+    if (!text || this.#isOver || !this.isOpen) return this.#input.focus();
+    this.#input.value = "";
+    this.#changed();
+    this.#input.focus();
+    return this.#onsend(text);
+  }
+
+  #changed() {
+    const text = trimmed(this.#input.value);
+    const chars = text.length >= this.#maxChars * NEAR_LIMIT ? Array.from(text).length : 0;
+    const left = this.#maxChars - chars;
+    const wasOver = this.#isOver;
+    this.#isOver = left < 0;
+    this.#send.setAttribute("aria-disabled", !text || this.#isOver);
+    const isNear = chars >= this.#maxChars * NEAR_LIMIT;
+    this.#count.textContent = isNear ? this.#told(left) : "";
+    this.#count.classList.toggle("over", this.#isOver);
+    this.#input.setAttribute("aria-invalid", this.#isOver);
+    if (this.#isOver && !wasOver) this.#announce(this.#told(left));
+    this.#grow();
+  }
+
+  #told(left) {
+    return left < 0 ? this.#t.over(-left) : this.#t.left(left);
+  }
+
+  #grow() {
+    this.#input.style.height = "auto";
+    this.#input.style.height = `${this.#input.scrollHeight}px`;
+  }
+}
+
+const SPACE = /\p{White_Space}/u;
+
+/** Without the spaces at its ends: those of Unicode, as the server counts. */
+function trimmed(text) {
+  let start = 0;
+  let end = text.length;
+  while (start < end && SPACE.test(text[start])) start += 1;
+  while (end > start && SPACE.test(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+/**
+ * The form that asks for a person. `promise` says when somebody will answer; `isKnown`, that the
+ * visitor can be reached already. `onsubmit({email, phone, note})` rejects with a ChatError;
+ * `onback()` is called when the visitor changes their mind or has read the confirmation.
+ */
+class HandoffForm {
+  #options;
+  #fields;
+  #trouble = element("p", { class: "error", id: "handoff-trouble", role: "alert" });
+  #submit;
+  #title;
+
+  constructor(options) {
+    const { t, promise, email } = (this.#options = options);
+    this.#title = element("h2", { id: "sheet-title", tabindex: "-1" }, t.person);
+    this.#fields = {
+      email: field(t.email, "handoff-email", { type: "email", autocomplete: "email",
+        inputmode: "email", maxlength: 254, value: email }),
+      phone: field(t.phone, "handoff-phone", { type: "tel", autocomplete: "tel", maxlength: 32 }),
+      note: field(t.note, "handoff-note", { rows: 2, maxlength: 2000 }, "textarea"),
+    };
+    const { email: mail, phone, note } = this.#fields;
+    this.#submit = element("button", { class: "first", type: "submit" }, t.handOver);
+    this.form = element(
+      "form",
+      { class: "sheet", "aria-labelledby": "sheet-title", novalidate: true,
+        onsubmit: (event) => this.#submitted(event) },
+      element("header", {}, this.#title,
+        button({ class: "round", onclick: options.onback }, "close", t.back, false)),
+      element("p", {}, t.personText),
+      promise && element("p", { class: "promise" }, icon("info"), element("span", {}, promise)),
+      mail.box,
+      phone.box,
+      note.box,
+      this.#trouble,
+      this.#submit,
+    );
+  }
+
+  focus() {
+    this.#fields.email.input.focus();
+  }
+
+  async #submitted(event) {
+    event.preventDefault();
+    const contact = this.#contact();
+    if (!contact || this.#submit.ariaDisabled === "true") return;
+    this.#busy(true);
+    try {
+      await this.#options.onsubmit(contact);
+      this.#done();
+    } catch (error) {
+      this.#refused(error);
+    } finally {
+      this.#busy(false);
+    }
+  }
+
+  /** What was given; null when something about it is wrong, which is then said. */
+  #contact() {
+    const { t, isKnown } = this.#options;
+    const { email, phone, note } = this.#fields;
+    const given = [email, phone, note].map(({ input }) => input.value.trim() || undefined);
+    const isBadEmail = given[0] && !EMAIL.test(given[0]);
+    const isBadPhone = given[1] && given[1].replace(/\D/g, "").length < MIN_DIGITS;
+    const isMissing = !given[0] && !given[1] && !isKnown;
+    email.complain(isMissing ? t.needContact : isBadEmail && t.badEmail);
+    phone.complain(isBadPhone && t.badPhone);
+    this.#trouble.textContent = "";
+    if (isMissing || isBadEmail || isBadPhone) {
+      (isBadPhone && !isBadEmail ? phone : email).input.focus();
+      return null;
+    }
+    return { email: given[0], phone: given[1], note: given[2] };
+  }
+
+  #refused({ code }) {
+    const { t } = this.#options;
+    const { email, phone } = this.#fields;
+    if (code === "bad_email") email.complain(t.badEmail);
+    else if (code === "bad_phone") phone.complain(t.badPhone);
+    else this.#trouble.textContent = code === "network" ? t.unreachable : t.failed;
+  }
+
+  #busy(isBusy) {
+    this.#submit.ariaDisabled = isBusy;
+  }
+
+  #done() {
+    const { t, promise, onback } = this.#options;
+    this.#title.textContent = t.handed;
+    this.form.replaceChildren(
+      element("span", { class: "disc done" }, icon("check")),
+      this.#title,
+      promise && element("p", { class: "promise" }, icon("info"), element("span", {}, promise)),
+      button({ class: "first", onclick: onback }, null, t.back),
+    );
+    this.#title.focus();
+  }
+}
+
+function field(label, id, attributes, tag = "input") {
+  const input = element(tag, { id, "aria-describedby": `${id}-error`, ...attributes });
+  const error = element("p", { class: "error", id: `${id}-error` });
+  const name = element("label", { for: id }, label);
+  const complain = (text) => {
+    error.textContent = text || "";
+    input.ariaInvalid = Boolean(text);
+  };
+  return { input, complain, box: element("div", { class: "entry" }, name, input, error) };
 }

@@ -3,17 +3,17 @@ export function textsIn(language) {
   return language === "fr" ? FRENCH : ENGLISH;
 }
 
-/** French typography: the spaces before high punctuation and inside guillemets do not break. */
+/** French typography: the spaces before high punctuation do not break. */
 function typeset(said) {
   if (typeof said === "function") return (...values) => typeset(said(...values));
-  return said.replace(/ (?=[;!?])/g, "\u202f").replace(/ (?=[:»€%])|(?<=«) /g, "\u00a0");
+  return said.replace(/ (?=[;!?])/g, "\u202f").replace(/ (?=:)/g, "\u00a0");
 }
 
 const FRENCH = {
-  title: (company) => (company ? `Discuter avec ${company}` : "Discussion"),
+  title: (company) => `Discuter avec ${company}`,
   assistant: "assistance virtuelle",
   offline: "Hors ligne",
-  offlineNote: "Vous êtes hors ligne. Vos messages partiront dès que la connexion reviendra.",
+  offlineNote: "Vous êtes hors ligne. Vos messages partiront au retour de la connexion.",
   close: "Fermer la discussion",
   menu: "Plus d'options",
   messages: "Messages",
@@ -21,16 +21,14 @@ const FRENCH = {
   save: "Télécharger la conversation",
   restart: "Nouvelle conversation",
   restartTitle: "Commencer une nouvelle conversation ?",
-  restartText:
-    "Les messages actuels ne seront plus affichés ici. Vous pouvez les télécharger avant.",
+  restartText: "Les messages actuels ne seront plus affichés ici.",
   restartYes: "Recommencer",
   cancel: "Annuler",
   message: "Votre message",
   placeholder: "Écrivez votre message…",
   send: "Envoyer",
-  left: (count) => (count > 1 ? `${count} caractères restants` : `${count} caractère restant`),
-  over: (count) =>
-    `${count} caractère${count > 1 ? "s" : ""} de trop : raccourcissez un peu votre message.`,
+  left: (count) => `Encore ${count} caractère${count > 1 ? "s" : ""}`,
+  over: (count) => `${count} caractère${count > 1 ? "s" : ""} de trop`,
   you: "Vous",
   team: "L'équipe",
   isPerson: "une personne de l'équipe",
@@ -48,7 +46,6 @@ const FRENCH = {
   thanks: "Merci pour votre avis",
   newMessage: "Nouveau message",
   interrupted: "La réponse a été coupée avant la fin.",
-  unanswered: "Ce message est resté sans réponse.",
   askAgain: "Reposer la question",
   retry: "Réessayer",
   resend: "Renvoyer",
@@ -57,11 +54,10 @@ const FRENCH = {
   resendIn: (time) => `Vous pourrez renvoyer votre message dans ${time}.`,
   resendNow: "Vous pouvez renvoyer votre message.",
   closedTitle: "La discussion n'est pas joignable",
-  closedText: "Vérifiez votre connexion, puis réessayez. Nous serons ravis de vous lire.",
-  noHistory: "Vos messages précédents n'ont pas pu être affichés.",
-  unreachable: "Votre message n'a pas pu partir. Vérifiez votre connexion, puis réessayez.",
+  unreachable: "La connexion n'a pas abouti. Vérifiez votre réseau, puis réessayez.",
   failed: "Quelque chose n'a pas fonctionné de notre côté. Réessayez dans un instant.",
-  reference: (id) => `Référence à nous communiquer si cela se répète : ${id}`,
+  reference: (id) => `Référence : ${id}`,
+  noHistory: "Vos messages précédents n'ont pas pu être affichés.",
   person: "Parler à une personne",
   askPerson: "Je souhaite parler à une personne.",
   personText: "Par e-mail ou par téléphone, comment pouvons-nous vous joindre ?",
@@ -70,17 +66,14 @@ const FRENCH = {
   note: "Un mot à ajouter ? (facultatif)",
   badEmail: "Cette adresse semble incomplète. Exemple : lea@example.com",
   badPhone: "Ce numéro semble incomplet. Exemple : 06 12 34 56 78",
-  needContact: "Indiquez une adresse e-mail ou un numéro de téléphone, pour que nous puissions "
-    + "vous répondre.",
+  needContact: "Indiquez une adresse e-mail ou un numéro de téléphone.",
   handOver: "Transmettre ma demande",
   handed: "Demande transmise",
-  handedText: "C'est noté, votre demande est transmise à l'équipe.",
   back: "Revenir à la discussion",
-  transcript: (company, day) => `Conversation avec ${company}, le ${day}`,
 };
 
 const ENGLISH = {
-  title: (company) => (company ? `Chat with ${company}` : "Chat"),
+  title: (company) => `Chat with ${company}`,
   assistant: "virtual assistant",
   offline: "Offline",
   offlineNote: "You are offline. Your messages will go out as soon as the connection is back.",
@@ -91,14 +84,14 @@ const ENGLISH = {
   save: "Download the conversation",
   restart: "New conversation",
   restartTitle: "Start a new conversation?",
-  restartText: "The current messages will no longer be shown here. You can download them first.",
+  restartText: "The current messages will no longer be shown here.",
   restartYes: "Start over",
   cancel: "Cancel",
   message: "Your message",
   placeholder: "Write your message…",
   send: "Send",
-  left: (count) => `${count} character${count === 1 ? "" : "s"} left`,
-  over: (count) => `${count} character${count === 1 ? "" : "s"} too many: please shorten it a little.`,
+  left: (count) => `${count} character${count > 1 ? "s" : ""} left`,
+  over: (count) => `${count} character${count > 1 ? "s" : ""} too many`,
   you: "You",
   team: "The team",
   isPerson: "a person from the team",
@@ -116,7 +109,6 @@ const ENGLISH = {
   thanks: "Thank you for your feedback",
   newMessage: "New message",
   interrupted: "The answer was cut off before the end.",
-  unanswered: "This message was not answered.",
   askAgain: "Ask again",
   retry: "Try again",
   resend: "Send again",
@@ -125,11 +117,10 @@ const ENGLISH = {
   resendIn: (time) => `You can send your message again in ${time}.`,
   resendNow: "You can send your message again.",
   closedTitle: "The chat cannot be reached",
-  closedText: "Check your connection, then try again. We will be glad to hear from you.",
-  noHistory: "Your earlier messages could not be shown.",
-  unreachable: "Your message could not be sent. Check your connection, then try again.",
+  unreachable: "The connection failed. Check your network, then try again.",
   failed: "Something went wrong on our side. Please try again in a moment.",
-  reference: (id) => `Reference to give us if it happens again: ${id}`,
+  reference: (id) => `Reference: ${id}`,
+  noHistory: "Your earlier messages could not be shown.",
   person: "Talk to a person",
   askPerson: "I would like to talk to a person.",
   personText: "By e-mail or by phone, how can we reach you?",
@@ -138,12 +129,10 @@ const ENGLISH = {
   note: "Anything to add? (optional)",
   badEmail: "This address looks incomplete. Example: lea@example.com",
   badPhone: "This number looks incomplete. Example: 06 12 34 56 78",
-  needContact: "Please give an e-mail address or a phone number, so that we can answer you.",
+  needContact: "Please give an e-mail address or a phone number.",
   handOver: "Send my request",
   handed: "Request sent",
-  handedText: "Noted: your request has been passed on to the team.",
   back: "Back to the chat",
-  transcript: (company, day) => `Conversation with ${company}, ${day}`,
 };
 
 for (const [name, said] of Object.entries(FRENCH)) FRENCH[name] = typeset(said);
