@@ -44,6 +44,8 @@ OF_THE_OPERATOR = {
     "tenants list",
     "eval retrieval",
     "demo load",
+    "accounts list",
+    "accounts reset-link",
     "onboarding funnel",
 }
 
@@ -112,6 +114,7 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
         "eval routing": ([str(folder / "routing.jsonl"), *mine], ""),
         "eval exam": (mine, ""),
         "handoffs list": (mine, ""),
+        "accounts invite": (["paul@example.com", *mine], ""),
         "handoffs close": ([str(street.handoff_id), *mine], ""),
     }
 

@@ -9,6 +9,7 @@ import typer
 
 import coccinelle
 from coccinelle.cli import (
+    accounts,
     agents,
     chat,
     demo,
@@ -60,6 +61,7 @@ sources.register(app)
 chat.register(app)
 evaluate.register(app)
 handoffs.register(app)
+accounts.register(app)
 onboarding.register(app)
 demo.register(app)
 

@@ -20,6 +20,7 @@ from coccinelle.tenants.accounts.model import (
     Invitation,
     Member,
     Session,
+    Token,
     checked_email,
     digest,
     new_token,
@@ -102,26 +103,33 @@ async def invite(
         Invalid: it is no address.
     """
     _check_covers(caller, role)
-    address = checked_email(email)
-    if await store.has_member(tx, email=address):
-        raise Conflict("already_member")
     token = None if is_mailed else new_token()
-    invitation = await store.upsert_invitation(
+    invitation = await _invite(
         tx,
-        invitation_id=uuid7(),
-        email=address,
+        audit.actor_of(caller),
+        email=email,
         role=role,
-        token_hash=token.digest if token else None,
-        invited_by=_user_id(caller),
+        token=token,
+        invited_by=caller.user_id,
         days=days,
     )
-    await _record(tx, caller, "member.invited", about=invitation.id, role=role)
     if token is not None:
         return Invited(invitation, invitation_link(base_url, token.secret))
     await tx.defer(
         mail_invitation, invitation_id=str(invitation.id), locale=locale, base_url=base_url
     )
     return Invited(invitation, None)
+
+
+async def invite_for_operator(
+    tx: TenantTx, *, email: str, role: Role, days: int, base_url: str
+) -> str:
+    """The link of an invitation that the operator hands over. Raises as `invite`."""
+    token = new_token()
+    await _invite(
+        tx, audit.OPERATOR, email=email, role=role, token=token, invited_by=None, days=days
+    )
+    return invitation_link(base_url, token.secret)
 
 
 async def withdraw(tx: TenantTx, caller: Caller, invitation_id: UUID) -> None:
@@ -203,6 +211,32 @@ async def revoke_public_key(tx: TenantTx, caller: Caller, key_id: UUID) -> None:
     await _record(tx, caller, "public_key.revoked", about=key_id)
 
 
+async def _invite(
+    tx: TenantTx,
+    actor: audit.Actor,
+    *,
+    email: str,
+    role: Role,
+    token: Token | None,
+    invited_by: UserId | None,
+    days: int,
+) -> Invitation:
+    address = checked_email(email)
+    if await store.has_member(tx, email=address):
+        raise Conflict("already_member")
+    invitation = await store.upsert_invitation(
+        tx,
+        invitation_id=uuid7(),
+        email=address,
+        role=role,
+        token_hash=token.digest if token else None,
+        invited_by=invited_by,
+        days=days,
+    )
+    await audit.record(tx, actor, "member.invited", about=invitation.id, role=role)
+    return invitation
+
+
 async def _locked(tx: TenantTx, user_id: UserId) -> tuple[Member, list[UserId]]:
     """A member, and all owners, whom nobody else changes until `tx` ends."""
     owners = await store.lock_owners(tx)
@@ -215,12 +249,6 @@ async def _locked(tx: TenantTx, user_id: UserId) -> tuple[Member, list[UserId]]:
 def _check_covers(caller: Caller, role: Role) -> None:
     if caller.role is None or not covers(caller.role, role):
         raise Forbidden("role_missing", role=role)
-
-
-def _user_id(caller: Caller) -> UserId:
-    if caller.user_id is None:
-        raise Forbidden("session_required")
-    return caller.user_id
 
 
 async def _record(

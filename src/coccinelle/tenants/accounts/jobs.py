@@ -22,7 +22,7 @@ from coccinelle.tenants.accounts.mails import (
     reset_link,
     reset_mail,
 )
-from coccinelle.tenants.accounts.model import new_token
+from coccinelle.tenants.accounts.model import Token, User, new_token
 
 log = structlog.get_logger(__name__)
 
@@ -62,22 +62,32 @@ async def send_reset(
     Raises:
         MailNotSent: trying later may help.
     """
-    token = new_token()
-    async with db.user(user_id) as tx:
-        user = await store.own_row(tx)
-        if user is None:
-            return
-        await store.delete_resets(tx, only_ended=True)
-        if not await store.keep_reset(
-            tx, reset_id=reset_id, token_hash=token.digest, minutes=minutes
-        ):
-            return
+    made = await made_reset(db, user_id, reset_id, minutes=minutes)
+    if made is None:
+        return
+    user, token = made
     link = reset_link(base_url, token.secret)
     mail = reset_mail(to=user.email, name=user.name, link=link, minutes=minutes, locale=locale)
     if not await mailer.send(mail):
         log.warning("password_reset_link", link=link)
     async with db.user(user_id) as tx:
         await store.mark_reset_mailed(tx, reset_id)
+
+
+async def made_reset(
+    db: Database, user_id: UserId, reset_id: UUID, *, minutes: int
+) -> tuple[User, Token] | None:
+    """A new token for a new password, and whose; None for nobody, or when it was mailed already."""
+    token = new_token()
+    async with db.user(user_id) as tx:
+        user = await store.own_row(tx)
+        if user is None:
+            return None
+        await store.delete_resets(tx, only_ended=True)
+        kept = await store.keep_reset(
+            tx, reset_id=reset_id, token_hash=token.digest, minutes=minutes
+        )
+    return (user, token) if kept else None
 
 
 @jobs.task(name="mail_invitation", queue=PROMPT, retry=PatientRetries(), pass_context=True)

@@ -335,7 +335,7 @@ async def upsert_invitation(
     email: str,
     role: Role,
     token_hash: bytes | None,
-    invited_by: UserId,
+    invited_by: UserId | None,
     days: int,
 ) -> Invitation:
     """The one invitation of that address: a new one makes the token of the one before worthless."""
