@@ -14,8 +14,13 @@ from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
+from coccinelle.dashboard import accounts as account_pages
+from coccinelle.dashboard import home as home_page
+from coccinelle.dashboard import rendering
+from coccinelle.dashboard.pages import PREFIXES, Pages, problem_page
 from coccinelle.demo import page as demo_page
 from coccinelle.foundation import problems, web
+from coccinelle.foundation.database import Database
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.health import routes as health_routes
 from coccinelle.foundation.metrics import CountRequests
@@ -50,14 +55,15 @@ def create_app(house: House, health: Health) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_page else None,
     )
-    refusals = Refusals({"/webhook/": webhook_v1.error_response, "/v1/": openai_api.error_response})
+    shapes = {"/webhook/": webhook_v1.error_response, "/v1/": openai_api.error_response}
+    refusals = Refusals(shapes | dict.fromkeys(PREFIXES, problem_page))
     problems.install(app, refusals)
     app.add_middleware(
         OwnPagesOnly,
         refusals=refusals,
         proxies=Proxies(settings.trusted_proxies),
         public_url=settings.public_url,
-        entrances=(accounts_api.PREFIX, accounts_api.ALIAS),
+        entrances=(accounts_api.PREFIX, accounts_api.ALIAS, *account_pages.ENTRANCES),
     )
     web.install(app, refusals=refusals, limits=_body_limits(settings))
     app.add_middleware(CountRequests)
@@ -107,6 +113,16 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     entrance = Entrance(house.db, house.passwords, rules)
     app.include_router(accounts_api.routes(house.db, callers, entrance, rules, links))
     app.include_router(members_api.routes(house.db, callers))
+    reception = accounts_api.Reception(callers, rules, links)
+    _include_pages(app, house.db, Pages(house.db, callers), entrance, reception)
+
+
+def _include_pages(
+    app: FastAPI, db: Database, pages: Pages, entrance: Entrance, reception: accounts_api.Reception
+) -> None:
+    app.include_router(rendering.static_routes())
+    app.include_router(account_pages.routes(pages, db, entrance, reception))
+    app.include_router(home_page.routes(pages, db))
 
 
 def _include_management(app: FastAPI, house: House, callers: Callers) -> None:

@@ -1,0 +1,250 @@
+"""What the wizard's screens show, read from the rows that the running system reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from babel.dates import get_day_names, get_timezone_location
+
+from coccinelle.agents import store as agents_store
+from coccinelle.agents.model import Agent
+from coccinelle.agents.sectors import sectors
+from coccinelle.agents.types import AGENT_TYPES, Language, greeting, template
+from coccinelle.appointments import actions as appointments
+from coccinelle.appointments import store as appointments_store
+from coccinelle.dashboard import onboarding_forms as forms
+from coccinelle.dashboard import store
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.i18n import Locale, sentence
+from coccinelle.knowledge import actions as knowledge
+from coccinelle.knowledge import store as knowledge_store
+from coccinelle.knowledge.model import Question, Source, questions
+from coccinelle.numbers import actions as numbers
+from coccinelle.numbers.model import Number, written
+from coccinelle.onboarding import actions
+from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
+from coccinelle.onboarding.model import NUMBERS, Held, Place, Session, SessionNotFound
+from coccinelle.tenants import store as tenants_store
+from coccinelle.tenants.model import PublicKey, Tenant
+
+Screen = Literal["business", "staff", "assistant", "knowledge", "done"]
+
+SCREENS: tuple[Screen, ...] = ("business", "staff", "assistant", "knowledge", "done")
+MAX_SOURCES = 100
+BLANK_MEMBERS = 1
+BLANK_CLOSURES = 1
+BLANK_PAIRS = 2
+# Zones of France and of its neighbours that speak French; any other that is kept is shown, too.
+ZONES = (
+    "Europe/Paris",
+    "America/Guadeloupe",
+    "America/Martinique",
+    "America/Cayenne",
+    "Indian/Reunion",
+    "Indian/Mayotte",
+    "America/Miquelon",
+    "Pacific/Noumea",
+    "Pacific/Tahiti",
+    "Europe/Brussels",
+    "Europe/Luxembourg",
+    "Europe/Zurich",
+    "Europe/Monaco",
+    "America/Toronto",
+)
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where an owner is: her business, her session, her assistant."""
+
+    tenant: Tenant
+    session: Session
+    agent: Agent | None
+    number: Number | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """A source in plain words: what was read of it, or why nothing could be."""
+
+    source: Source
+    documents: int
+    failed: int
+    why: str | None
+
+    @property
+    def percent(self) -> int:
+        """How far it is understood, once all of it was read."""
+        total = self.source.chunks_total
+        return round(100 * self.source.chunks_done / total) if total else 0
+
+
+def place_of(screen: Screen) -> Place:
+    """The step of the API that a screen is."""
+    return "complete" if screen == "done" else screen
+
+
+def screen_of(session: Session) -> Screen:
+    """The one to do next."""
+    return SCREENS[max(session.current_step - 2, 0)]
+
+
+async def here(tx: TenantTx, held: Held) -> Here:
+    """All that every screen shows."""
+    session = await actions.get(tx, held.id)
+    tenant = await tenants_store.tenant(tx)
+    if tenant is None:
+        raise SessionNotFound
+    agent = forms.agent_of(await agents_store.live_agents(tx), held.agent_id)
+    found, _ = await numbers.listed(tx, limit=200)
+    own = (n for n in found if agent is not None and n.agent == agent.key and n.channel == "voice")
+    return Here(tenant, session, agent, next(own, None))
+
+
+def progress(screen: Screen, session: Session) -> dict[str, Any]:
+    """The steps, and where she is in them."""
+    done = {step.step for step in session.steps if step.done}
+    if session.completed_at is not None:
+        done |= {"done"}  # type: ignore[arg-type]
+    reached = {name for name in SCREENS if NUMBERS[place_of(name)] <= session.current_step}
+    if not session.missing:
+        reached |= {"knowledge", "done"}
+    return {
+        "screen": screen,
+        "screens": SCREENS,
+        "number": SCREENS.index(screen) + 1,
+        "done": done,
+        "reached": reached,
+        "session": session,
+    }
+
+
+async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
+    """The form of the business, and what there is to choose from."""
+    values = dict(typed) if typed is not None else forms.business_values(at.tenant)
+    zones = dict.fromkeys([*ZONES, at.tenant.timezone])
+    return {
+        "values": values,
+        "sectors": [(key, sector.label[lang]) for key, sector in sectors().items()],
+        "zones": [(zone, get_timezone_location(zone, locale=lang)) for zone in zones],
+    }
+
+
+async def staff(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
+    """The people and the week; those of the sector while none were saved."""
+    members = await appointments_store.members(tx)
+    kept = forms.staff_values(at.tenant, members, await appointments.schedule(tx))
+    values = dict(typed) if typed is not None else kept
+    names = get_day_names("wide", locale=lang)
+    return {
+        "values": values,
+        "is_usual": not members,
+        "members": _shown(values, "members", BLANK_MEMBERS),
+        "closures": _shown(values, "closures", BLANK_CLOSURES),
+        "days": [(day, names[day - 1], range(forms.ranges(values, day))) for day in forms.WEEKDAYS],
+        "may_be_unsaid": kept["holidays"] == "unsaid",
+    }
+
+
+async def assistant(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
+    """The assistant, and how it will greet."""
+    live = at.agent.configuration if at.agent else None
+    number = at.number.e164 if at.number else None
+    kept = forms.assistant_values(at.tenant, live, number)
+    values = {**kept, **(typed or {})}
+    return {
+        "values": values,
+        "types": [template(one, _spoken(lang)) for one in AGENT_TYPES],
+        "has_own_voice": kept["voice"] == forms.KEPT_VOICE,
+        "languages": _languages(kept.get("voice_language")),
+        "greets": _greets(values, at.tenant),
+    }
+
+
+async def knowledge_found(
+    tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale
+) -> Any:
+    """What was given, and how much of it the assistant knows by now."""
+    values = dict(typed) if typed is not None else await _knowledge_values(tx, at)
+    known = await sources(tx, lang)
+    return {
+        "values": values,
+        "faqs": _shown(values, "faqs", BLANK_PAIRS),
+        "known": known,
+        "is_reading": any(not one.source.is_settled for one in known),
+        "name": at.agent.name if at.agent else "",
+    }
+
+
+async def done(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
+    """What was said, the line for her site, and her number."""
+    schedule = await appointments.schedule(tx)
+    key = await own_key(tx)
+    return {
+        "tenant": at.tenant,
+        "agent": at.agent,
+        "open_days": len({opening.weekday for opening in schedule.hours}),
+        "known": await sources(tx, lang),
+        "key": key,
+        "number": at.number,
+        "number_written": _number(at),
+    }
+
+
+async def sources(tx: TenantTx, lang: Locale) -> list[Known]:
+    """Every source, the newest first."""
+    read = {one.source_id: one for one in await store.documents_read(tx)}
+    found, _ = await knowledge.listed(tx, limit=MAX_SOURCES)
+    return [_known(source, read.get(source.id), lang) for source in found]
+
+
+async def own_key(tx: TenantTx) -> PublicKey | None:
+    """The public key for her own site: the first that was made."""
+    found = await tenants_store.public_keys(tx, limit=MAX_SOURCES, before=None)
+    return found[-1] if found else None
+
+
+def _known(source: Source, read: store.Read | None, lang: Locale) -> Known:
+    why = None
+    if source.failure_code is not None:
+        why = sentence(source.failure_code, lang, **(source.failure_values or {}))
+    return Known(source, read.documents if read else 0, read.failed if read else 0, why)
+
+
+async def _knowledge_values(tx: TenantTx, at: Here) -> dict[str, str]:
+    site_id = await knowledge_store.in_slot(tx, SITE_SLOT)
+    site = (await knowledge.get(tx, site_id)).url if site_id else None
+    content = await knowledge_store.content_in_slot(tx, FAQ_SLOT)
+    pairs: Sequence[Question] = questions(content) if content else ()
+    return forms.knowledge_values(site or at.tenant.website or "", pairs)
+
+
+def _greets(values: Mapping[str, str], tenant: Tenant) -> str:
+    """What the assistant says first, as it will when this form is saved."""
+    if own := values.get("greeting", "").strip():
+        return own
+    kind = next((one for one in AGENT_TYPES if one == values.get("agent_type")), AGENT_TYPES[0])
+    spoken = values.get("voice_language") or tenant.locale
+    language: Language = "en" if spoken.startswith("en") else "fr"
+    return greeting(
+        kind, language, company=tenant.company_name, name=values.get("agent_name", "")[:100]
+    )
+
+
+def _languages(kept: str | None) -> list[str]:
+    usual = ["fr-FR", "en-GB"]
+    return usual if kept is None or kept in usual else [*usual, kept]
+
+
+def _shown(values: Mapping[str, str], name: str, blank: int) -> range:
+    return range(forms.count(values, name) + blank)
+
+
+def _spoken(lang: Locale) -> Language:
+    return "en" if lang == "en" else "fr"
+
+
+def _number(at: Here) -> str:
+    return written(at.number.e164, timezone=at.tenant.timezone) if at.number else ""

@@ -1,0 +1,60 @@
+/** What pages do beyond HTML; each works without it, too. */
+
+/** Buttons that copy the text of the element named by `data-copy`. */
+function prepareCopying(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+}
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = before; }, 2000);
+  } catch {
+    getSelection().selectAllChildren(source);
+  }
+}
+
+/** Buttons that show what a password field hides. */
+function prepareRevealing(root) {
+  for (const button of root.querySelectorAll("button[data-reveal]")) {
+    const field = document.getElementById(button.dataset.reveal);
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const isShown = field.type === "text";
+      field.type = isShown ? "password" : "text";
+      button.setAttribute("aria-pressed", String(!isShown));
+    });
+  }
+}
+
+/** A form is sent once, however often its button is pressed. */
+function prepareSending(root) {
+  for (const form of root.querySelectorAll("form[method=post]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.ariaBusy === "true") event.preventDefault();
+      form.ariaBusy = "true";
+    });
+  }
+}
+
+function prepare(root) {
+  prepareCopying(root);
+  prepareRevealing(root);
+  prepareSending(root);
+}
+
+prepare(document);
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
+});
+document.addEventListener("htmx:load", (event) => {
+  if (event.target === document.body) return;
+  prepare(event.target);
+  event.target.querySelector("[autofocus]")?.focus();
+});
