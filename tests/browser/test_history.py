@@ -234,6 +234,29 @@ async def test_first_messages_of_two_tabs_at_once_are_one_conversation(
     assert {QUESTION, OTHER} <= set(await history(first))
 
 
+async def test_a_tab_that_comes_second_uses_the_first_ones_token(
+    context: BrowserContext, site: Site, scripted: Scripted
+) -> None:
+    first = await talk(context, site, scripted.url)
+    second = await talk(context, site, scripted.url)
+    gates = [Gate(), Gate()]
+    for visitor, text, gate in zip((first, second), (QUESTION, OTHER), gates, strict=True):
+        scripted.script("/api/chat", gate)
+        await visitor.start(text)
+        await gate.reached.wait()
+    gates[0].open()
+    await first.ended()
+    scripted.refuse(401, "visitor_token_required")
+    gates[1].open()
+    assert (await second.ended()).kinds[-1] == "done"
+    opened, refused, again = scripted.asked("/api/chat")
+    assert again.body["conversation_id"] == opened.body["conversation_id"]
+    assert again.body == refused.body
+    assert "x-visitor-token" not in refused.headers
+    assert again.headers["x-visitor-token"]
+    assert "conversation" not in await second.run("() => changes")
+
+
 async def test_a_reset_counts_in_every_tab(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:

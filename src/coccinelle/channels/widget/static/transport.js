@@ -186,6 +186,7 @@ export class Transport {
 
   async *#attempt(turn) {
     const { talk, text, messageId, stops, last } = turn;
+    turn.shown = talk.token;
     const { userId: user_id, conversationId: conversation_id } = talk;
     const body = { user_id, conversation_id, message: text, message_id: messageId };
     const effort = new Effort(stops);
@@ -259,14 +260,14 @@ export class Transport {
 
   /** Whether another token, or another conversation, is worth trying. */
   async #isRenewed(turn, { status, code }) {
-    const { talk, stops, isReached, isRenewed } = turn;
+    const { talk, shown, stops, isReached, isRenewed } = turn;
     const isRefused = status === 401 && /^visitor_token/.test(code);
     if (!isRefused || isReached || isRenewed) return false;
-    const { token } = talk;
     // Another tab may have opened this conversation a moment ago.
-    if (!token && this.#store) await pause(TWIN_TOKEN_MS, stops);
+    if (!talk.token && this.#store) await pause(TWIN_TOKEN_MS, stops);
+    talk.isSaid = false;
     this.#sync();
-    if (this.#talk === talk && talk.token === token) {
+    if (this.#talk === talk && talk.token === shown) {
       this.#begin(talk);
       this.#tell("onchange", "conversation");
     }
@@ -341,7 +342,7 @@ export class Transport {
   #keep(talk, token) {
     this.#sync();
     talk.token = token;
-    if (talk === this.#talk) this.#write();
+    this.#write();
     this.#introduce(talk);
   }
 
