@@ -1,4 +1,4 @@
-"""`python -m benchmarks [chat start search ingestion widget]`: measure, and write RESULTS.md."""
+"""`python -m benchmarks [chat start search …]`: measure, and write RESULTS.md."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def _widget() -> Sequence[Section]:
     return widget.run()
 
 
+def _onboarding() -> Sequence[Section]:
+    from benchmarks import onboarding  # noqa: PLC0415
+
+    return onboarding.run()
+
+
 def _large() -> Sequence[Section]:
     from benchmarks import growth, others  # noqa: PLC0415
 
@@ -59,9 +65,10 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Section]]] = {
     "ingestion": _ingestion,
     "growth": _growth,
     "widget": _widget,
+    "onboarding": _onboarding,
     "large": _large,
 }
-BY_DEFAULT = ("start", "chat", "search", "ingestion", "widget")
+BY_DEFAULT = ("start", "chat", "search", "ingestion", "widget", "onboarding")
 
 
 def main() -> None:

@@ -53,7 +53,8 @@ def test_hours_are_told_in_english_too() -> None:
     ]
     assert found["Are you open on Sundays?"] == "No, we are closed on Sundays."
     assert "From 31 December 2026 to 2 January 2027 (winter)" in str(found)
-    assert "New Year" not in str(found)
+    christmas = found["Are you open on Friday 25 December 2026 (Christmas Day)?"]
+    assert christmas == "No, we are closed on Friday 25 December 2026 (Christmas Day)."
 
 
 def test_the_next_closure_is_the_first_that_is_not_over() -> None:
@@ -84,7 +85,10 @@ def test_public_holidays_are_told_on_open_days_only_and_if_the_business_closes()
 def test_a_business_without_fixed_hours_says_nothing_of_them() -> None:
     assert told(Schedule((), (), None)) == {}
     only = told(Schedule((), (Closure(TODAY, TODAY, "inventaire"),), None))
-    assert list(only) == ["Quelles sont vos prochaines fermetures ?"]
+    assert list(only) == [
+        "Quelles sont vos prochaines fermetures, vos congés et vos vacances ?",
+        "Êtes-vous ouverts le dimanche 22 novembre 2026 (inventaire) ?",
+    ]
 
 
 def test_public_holidays_are_those_of_the_territory() -> None:

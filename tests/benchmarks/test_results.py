@@ -14,7 +14,18 @@ MET = Figure("help", "<= 0.3 s", "0.2 s", "11", is_met=True)
 
 
 @pytest.mark.parametrize(
-    "name", ["__main__", "chat", "start", "growth", "others", "clients", "businesses", "sampled"]
+    "name",
+    [
+        "__main__",
+        "chat",
+        "start",
+        "growth",
+        "others",
+        "clients",
+        "businesses",
+        "sampled",
+        "onboarding",
+    ],
 )
 def test_every_benchmark_can_be_imported(name: str) -> None:
     assert import_module(f"benchmarks.{name}") is not None

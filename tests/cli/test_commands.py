@@ -574,3 +574,15 @@ def test_a_routing_set_that_is_none_is_refused(shop: Cli, tmp_path: Path, conten
     file.write_text(content, encoding="utf-8")
     assert shop.run("eval", "routing", str(file), "--tenant", "rivoli").returncode == 2
     assert shop.run("eval", "retrieval", str(tmp_path / "nowhere")).returncode == 2
+
+
+def test_the_funnel_of_onboarding_is_printed_even_before_anybody_came(shop: Cli) -> None:
+    printed = shop.run("onboarding", "funnel")
+    lines = [line.split("\t") for line in printed.stdout.splitlines()]
+
+    assert printed.returncode == 0, printed.stderr
+    assert [line[1] for line in lines[:9]] == ["0"] * 9
+    assert [line[0] for line in lines[9:11]] == ["durée moyenne (s)", "taux de réussite (%)"]
+    steps = ["business", "staff", "assistant", "knowledge", "complete"]
+    assert [line[0] for line in lines[11:]] == steps
+    assert all(line[1:] == ["0", "0", "0", "-"] for line in lines[11:])

@@ -34,8 +34,13 @@ _WORDS = {
     },
     "next": {"fr": "Prochaine fermeture : {closure}.", "en": "Next closure: {closure}."},
     "closures": {
-        "fr": "Quelles sont vos prochaines fermetures ?",
-        "en": "When will you be closed next?",
+        "fr": "Quelles sont vos prochaines fermetures, vos congés et vos vacances ?",
+        "en": "When will you be closed next, and when are your holidays?",
+    },
+    "closure": {"fr": "Êtes-vous ouverts {closure} ?", "en": "Are you open {closure}?"},
+    "closed_then": {
+        "fr": "Non, nous sommes fermés {closure}.",
+        "en": "No, we are closed {closure}.",
     },
     "on": {"fr": "le {day}", "en": "on {day}"},
     "between": {"fr": "du {first} au {last}", "en": "from {first} to {last}"},
@@ -77,6 +82,7 @@ def questions(
         found += [_day(schedule.hours, day, language) for day in range(1, 8)]
     if told:
         found.append((say("closures"), "\n".join(f"- {_capital(one)}" for one in told)))
+    found += [(say("closure", closure=one), say("closed_then", closure=one)) for one in told]
     if schedule.closes_on_public_holidays is not None:
         kind = "holidays_closed" if schedule.closes_on_public_holidays else "holidays_open"
         found.append((say("holidays"), say(kind)))
@@ -90,8 +96,7 @@ def _coming(schedule: Schedule, *, today: date, territory: str, language: str) -
         open_days = {opening.weekday for opening in schedule.hours}
         named = public_holidays(territory, first=today, days=AHEAD_DAYS, language=language)
         for day, name in named.items():
-            is_told = any(c.starts_on <= day <= c.ends_on for c in found)
-            if day.isoweekday() in open_days and not is_told:
+            if day.isoweekday() in open_days:
                 found.append(Closure(day, day, name))
     return sorted(found, key=lambda closure: (closure.starts_on, closure.ends_on))
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -127,8 +128,13 @@ def key_of(name: str, *, taken: Sequence[str]) -> str:
 
 def check_timezone(name: str) -> None:
     """Raises `Invalid` unless `name` is a zone, such as `Europe/Paris`."""
-    if name not in available_timezones():
+    if name not in _timezones():
         raise Invalid(errors=(FieldError("timezone", "unknown_timezone"),))
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def web_address(written: str) -> str:

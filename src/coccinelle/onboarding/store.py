@@ -9,7 +9,7 @@ from uuid import UUID
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import AgentId, uuid7
 from coccinelle.onboarding.hours import SLOT as HOURS_SLOT
-from coccinelle.onboarding.model import STEPS, Held, Kind, Place, Session, progress_of
+from coccinelle.onboarding.model import STEPS, Held, Kind, Place, Session, Step, progress_of
 
 _DONE = {
     "business": "EXISTS (SELECT FROM tenants WHERE id = s.tenant_id AND described_at IS NOT NULL)",
@@ -106,6 +106,15 @@ async def session(tx: TenantTx, session_id: UUID) -> Session | None:
     row = rows[0]
     started: datetime = row["started_at"]
     return Session(row["id"], row["current_step"], started, row["completed_at"], progress_of(row))
+
+
+async def done(tx: TenantTx) -> list[Step]:
+    """Steps whose rows are there, whether onboarding wrote them or somebody else did."""
+    columns = ", ".join(f"{_DONE[step]} AS {step}" for step in STEPS)
+    row = (
+        await tx.records(f"SELECT {columns} FROM (SELECT %s::uuid AS tenant_id) s", [tx.tenant_id])
+    )[0]
+    return [step for step in STEPS if row[step]]
 
 
 async def insert_events(
