@@ -62,6 +62,7 @@ def test_every_route_is_described() -> None:
     paths = {part.rstrip(":").replace(":path}", "}") for part in listed if part.startswith("/")}
     described = "\n".join(text.read_text("utf-8") for text in (DOCS / "reference").glob("*.md"))
     plain = {path.replace("/api/v2/", "/api/") for path in paths}
+    plain = {path.replace("/api/auth/", "/api/v1/auth/") for path in plain}
 
     assert [path for path in sorted(plain) if path not in described] == []
 

@@ -154,6 +154,23 @@ KINDS = {
     "metrics": Kind("GET", "/metrics"),
     "documentation": Kind("GET", "/docs"),
     "description": Kind("GET", "/openapi.json"),
+    "log-in, nobody's account": Kind(
+        "POST",
+        "/api/v1/auth/login",
+        body={"email": "nobody@example.com", "password": "not a password"},
+    ),
+    "log-in, another page": Kind(
+        "POST", "/api/v1/auth/login", {"Origin": "https://evil.example"}, {}
+    ),
+    "people, no session": Kind("GET", "/api/v1/auth/me"),
+    "people, another page with the cookie": Kind(
+        "POST",
+        "/api/v1/auth/logout",
+        {"Origin": "https://evil.example", "Cookie": "coccinelle_session=cs_x"},
+    ),
+    "preflight of people": Kind(
+        "OPTIONS", "/api/v1/auth/login", {"Origin": "https://evil.example", **ASKING}
+    ),
     "nothing": Kind("GET", "/nothing", {"Origin": "{page}"}),
 }
 

@@ -166,7 +166,7 @@ async def test_the_configuration_may_be_kept_for_five_minutes_by_those_it_is_for
     for kept in (answer, without_page):
         assert kept.headers["cache-control"] == "public, max-age=300"
         assert kept.headers.get_list("vary") == [
-            "Origin, Accept-Language, X-Coccinelle-Key, Authorization"
+            "Origin, Accept-Language, X-Coccinelle-Key, Authorization, Cookie"
         ]
         assert "set-cookie" not in kept.headers
     assert answer.headers["access-control-allow-origin"] == PAGE

@@ -30,7 +30,7 @@ PATH = "/api/widget/config"
 METHODS = "GET, OPTIONS"
 CACHE_CONTROL = "public, max-age=300"
 # All that decides whose configuration it is, and for whom: a shared cache never mixes two.
-VARIES_ON = ("Origin", "Accept-Language", "X-Coccinelle-Key", "Authorization")
+VARIES_ON = ("Origin", "Accept-Language", "X-Coccinelle-Key", "Authorization", "Cookie")
 
 Language = Annotated[
     Literal["fr", "en"] | None,
