@@ -15,7 +15,9 @@ from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.dashboard import accounts as account_pages
+from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
+from coccinelle.dashboard import onboarding as onboarding_pages
 from coccinelle.dashboard import rendering
 from coccinelle.dashboard.pages import PREFIXES, Pages, problem_page
 from coccinelle.demo import page as demo_page
@@ -114,7 +116,10 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     app.include_router(accounts_api.routes(house.db, callers, entrance, rules, links))
     app.include_router(members_api.routes(house.db, callers))
     reception = accounts_api.Reception(callers, rules, links)
-    _include_pages(app, house.db, Pages(house.db, callers), entrance, reception)
+    pages = Pages(house.db, callers)
+    _include_pages(app, house.db, pages, entrance, reception)
+    for group in (onboarding_pages, channel_pages):
+        app.include_router(group.routes(pages, house.db, callers, public_url=settings.public_url))
 
 
 def _include_pages(
@@ -143,6 +148,7 @@ def _body_limits(settings: Settings) -> BodyLimits:
     return BodyLimits(
         by_prefix=(
             ("/api/v1/sources/upload", uploads),
+            ("/onboarding/knowledge", uploads),
             ("/api/v1/", BodyLimit(settings.json_body_bytes)),
             ("/api/", chat),
             ("/webhook/", chat),

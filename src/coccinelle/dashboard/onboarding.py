@@ -12,8 +12,9 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from coccinelle.dashboard import onboarding_forms as forms
+from coccinelle.dashboard import onboarding_store as store
 from coccinelle.dashboard import onboarding_views as views
-from coccinelle.dashboard import store
+from coccinelle.dashboard.channels import make_own_key
 from coccinelle.dashboard.onboarding_views import Here, Screen
 from coccinelle.dashboard.pages import Pages, read_form, see_other
 from coccinelle.dashboard.translation import language_of
@@ -26,7 +27,6 @@ from coccinelle.onboarding import actions
 from coccinelle.onboarding import store as onboarding_store
 from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
 from coccinelle.onboarding.model import Held, StepTooEarly
-from coccinelle.tenants.accounts import actions as accounts
 from coccinelle.tenants.audit import actor_of
 from coccinelle.tenants.callers import Callers
 from coccinelle.tenants.model import Caller
@@ -35,7 +35,6 @@ START = "/onboarding"
 MAX_FILES = 20
 MAX_FORM_FIELDS = 2_100
 
-_KEY_NAMES = {"fr": "Mon site", "en": "My website"}
 # Refusals that name no field, and the field beside which they are told.
 _AT = {"number_taken": "phone_number"}
 
@@ -199,10 +198,7 @@ async def _complete(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> Non
     """End, and make the key of her own site unless she has one: two tabs make one."""
     await actions.complete(tx, actor_of(caller), held.id)
     at = await views.here(tx, held)
-    if await views.own_key(tx) is None:
-        name = _KEY_NAMES[at.tenant.locale]
-        origins = forms.site_origins(at.tenant.website)
-        await accounts.create_public_key(tx, caller, name=name, origins=origins)
+    await make_own_key(tx, caller, at.tenant)
 
 
 _SAVES: Mapping[Screen, Save] = {

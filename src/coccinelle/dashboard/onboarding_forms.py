@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -148,7 +147,8 @@ def assistant_values(
 ) -> dict[str, str]:
     """The assistant as its form shows it; a greeting only where it is the owner's own."""
     if live is None:
-        return {"agent_type": "multi_purpose", "voice": "female", "phone_number": ""}
+        spoken = "en-GB" if tenant.locale == "en" else "fr-FR"
+        return {"agent_type": "multi_purpose", "voice": "female", "voice_language": spoken}
     is_usual = live.greeting == usual(live, tenant).greeting
     voice = live.voice
     return {
@@ -202,20 +202,6 @@ def count(values: Form, name: str) -> int:
 def ranges(values: Form, weekday: int) -> int:
     """How many ranges of hours the form shows of a day: two, or as many as there are."""
     return max(2, count({k[4:]: v for k, v in values.items() if k[:4] == "day."}, f"{weekday}"))
-
-
-def site_origins(website: str | None) -> list[str]:
-    """Origins of a site's pages, with and without `www.`; none where there is no site."""
-    try:
-        parts = urlsplit(website or "")
-        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return []
-    if not host or parts.scheme not in ("http", "https"):
-        return []
-    twin = host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
-    has_twin = "." in host and not host.replace(".", "").isdigit() and ":" not in host
-    return [f"{parts.scheme}://{name}{port}" for name in ([host, twin] if has_twin else [host])]
 
 
 def agent_of(live: Sequence[Agent], agent_id: object) -> Agent | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import babel
 from babel.dates import get_day_names, get_timezone_location
 
 from coccinelle.agents import store as agents_store
@@ -15,7 +16,7 @@ from coccinelle.agents.types import AGENT_TYPES, Language, greeting, template
 from coccinelle.appointments import actions as appointments
 from coccinelle.appointments import store as appointments_store
 from coccinelle.dashboard import onboarding_forms as forms
-from coccinelle.dashboard import store
+from coccinelle.dashboard import onboarding_store as store
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.i18n import Locale, sentence
 from coccinelle.knowledge import actions as knowledge
@@ -158,7 +159,7 @@ async def assistant(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lan
         "values": values,
         "types": [template(one, _spoken(lang)) for one in AGENT_TYPES],
         "has_own_voice": kept["voice"] == forms.KEPT_VOICE,
-        "languages": _languages(kept.get("voice_language")),
+        "languages": _languages(kept["voice_language"], lang),
         "greets": _greets(values, at.tenant),
     }
 
@@ -188,8 +189,8 @@ async def done(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Lo
         "open_days": len({opening.weekday for opening in schedule.hours}),
         "known": await sources(tx, lang),
         "key": key,
-        "number": at.number,
-        "number_written": _number(at),
+        "phone": at.number,
+        "phone_written": _number(at),
     }
 
 
@@ -233,9 +234,15 @@ def _greets(values: Mapping[str, str], tenant: Tenant) -> str:
     )
 
 
-def _languages(kept: str | None) -> list[str]:
-    usual = ["fr-FR", "en-GB"]
-    return usual if kept is None or kept in usual else [*usual, kept]
+def _languages(kept: str, lang: Locale) -> list[tuple[str, str]]:
+    """French, English, and what is spoken now, by their names."""
+    codes = dict.fromkeys(["fr-FR", "en-GB", kept])
+    return [(code, _language_name(code, lang)) for code in codes]
+
+
+def _language_name(code: str, lang: Locale) -> str:
+    name = babel.Locale.parse(code, sep="-").get_display_name(lang) or code
+    return name[:1].upper() + name[1:]
 
 
 def _shown(values: Mapping[str, str], name: str, blank: int) -> range:

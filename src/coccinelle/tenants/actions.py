@@ -130,6 +130,18 @@ async def create_public_key(tx: TenantTx, *, name: str, origins: Sequence[str] =
     return key
 
 
+async def allow_origins(tx: TenantTx, key_id: UUID, origins: Sequence[str]) -> None:
+    """Let pages at these origins, and no others, use a public key, within a few seconds.
+
+    Raises:
+        Invalid: one of them is no origin; nothing is changed.
+        NotFound: the tenant has no such public key, or has revoked it.
+    """
+    allowed = dict.fromkeys(origin(value) for value in origins)
+    if not await store.update_origins(tx, key_id, list(allowed)):
+        raise NotFound("public_key_not_found")
+
+
 async def identity_secret(tx: TenantTx, key_id: UUID, *, rotate: bool = False) -> str:
     """What a site signs its visitors' ids with; made when it is first asked for.
 

@@ -177,6 +177,15 @@ async def revoke_public_key(tx: TenantTx, key_id: UUID) -> int:
     )
 
 
+async def update_origins(tx: TenantTx, key_id: UUID, origins: Sequence[str]) -> int:
+    """Of a public key that is not revoked."""
+    return await tx.run(
+        "UPDATE public_keys SET allowed_origins = %s"
+        " WHERE tenant_id = %s AND id = %s AND revoked_at IS NULL",
+        [list(origins), tx.tenant_id, key_id],
+    )
+
+
 async def api_key(tx: TenantTx, key_id: UUID) -> ApiKey:
     return await tx.one(
         ApiKey, f"{_API_KEY} WHERE tenant_id = %s AND id = %s", [tx.tenant_id, key_id]

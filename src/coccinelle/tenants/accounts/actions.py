@@ -197,6 +197,14 @@ async def create_public_key(
     return key
 
 
+async def allow_origins(
+    tx: TenantTx, caller: Caller, key_id: UUID, *, origins: Sequence[str]
+) -> None:
+    """The pages that may use a public key, all of them. Raises `Invalid`, `NotFound`."""
+    await tenants.allow_origins(tx, key_id, origins)
+    await _record(tx, caller, "public_key.changed", about=key_id)
+
+
 async def revoke_api_key(tx: TenantTx, caller: Caller, key_id: UUID) -> None:
     """It proves nothing from a few seconds on. Raises `NotFound`."""
     if not await tenants_store.revoke_api_key(tx, key_id):
