@@ -40,7 +40,7 @@ export class Markdown {
   /** Shows the whole text, now that its sources are known. */
   finish(text, titles) {
     this.#options = { ...this.#options, titles };
-    if (text !== this.#text || text.includes("[")) this.#clear();
+    if (text.includes("[")) this.#clear();
     this.write(text);
   }
 
