@@ -30,11 +30,15 @@ export class Markdown {
     this.#text = text;
     const blocks = blocksOf(text, this.#settled);
     for (const node of this.#last) node.remove();
-    for (const block of blocks) {
-      this.#settled = block.start;
-      this.#last = blockNodes(block, this.#options);
-      this.#shown.append(...this.#last);
-    }
+    // What follows a list may, once its line is whole, turn out to belong to it.
+    const settled = blocks.length - (blocks.at(-2)?.kind === "list" ? 2 : 1);
+    this.#last = [];
+    blocks.forEach((block, index) => {
+      const nodes = blockNodes(block, this.#options);
+      this.#shown.append(...nodes);
+      if (index >= settled) this.#last.push(...nodes);
+    });
+    this.#settled = blocks[settled]?.start ?? this.#settled;
   }
 
   /** Shows the whole text, now that its sources are known. */
