@@ -17,8 +17,11 @@ from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.dashboard import accounts as account_pages
 from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
+from coccinelle.dashboard import keys as key_pages
+from coccinelle.dashboard import members as member_pages
 from coccinelle.dashboard import onboarding as onboarding_pages
 from coccinelle.dashboard import rendering
+from coccinelle.dashboard import settings as settings_pages
 from coccinelle.dashboard.pages import PREFIXES, Pages, problem_page
 from coccinelle.demo import page as demo_page
 from coccinelle.foundation import problems, web
@@ -128,6 +131,9 @@ def _include_pages(
     app.include_router(rendering.static_routes())
     app.include_router(account_pages.routes(pages, db, entrance, reception))
     app.include_router(home_page.routes(pages, db))
+    app.include_router(settings_pages.routes(pages, db, entrance, reception))
+    app.include_router(member_pages.routes(pages, db, reception))
+    app.include_router(key_pages.routes(pages, db))
 
 
 def _include_management(app: FastAPI, house: House, callers: Callers) -> None:

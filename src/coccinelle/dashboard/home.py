@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard import store
 from coccinelle.dashboard.pages import HOME, Pages
 from coccinelle.foundation.database import Database
+from coccinelle.onboarding import store as onboarding
+from coccinelle.onboarding.model import STEPS, Step
+from coccinelle.tenants import store as tenants
+
+Item = Step | Literal["widget"]
+ITEMS: tuple[Item, ...] = (*STEPS, "widget")
 
 
 def routes(pages: Pages, db: Database) -> APIRouter:
@@ -15,7 +24,13 @@ def routes(pages: Pages, db: Database) -> APIRouter:
 
     @router.get(HOME)
     async def home(request: Request) -> Response:
-        await pages.signed_in(request)
-        return pages.render(request, "home.html")
+        caller = await pages.signed_in(request)
+        async with db.tenant(caller.tenant_id) as tx:
+            today = await store.today(tx)
+            done: list[Item] = [*await onboarding.done(tx)]
+            if await tenants.public_keys(tx, limit=1, before=None):
+                done.append("widget")
+        left = [item for item in ITEMS if item not in done]
+        return pages.render(request, "home.html", today=today, items=ITEMS, done=done, left=left)
 
     return router

@@ -39,7 +39,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from coccinelle.dashboard.rendering import environment
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database
-from coccinelle.foundation.errors import CoccinelleError, Invalid, Unauthenticated
+from coccinelle.foundation.errors import CoccinelleError, Forbidden, Invalid, Unauthenticated
 from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.ids import UserId
 from coccinelle.foundation.problems import Problem, invalid_fields, problem_of, request_id_of
@@ -116,10 +116,10 @@ class Pages:
             Unauthenticated, Forbidden: which become that way, and the page of what is denied.
         """
         caller = await self._callers.session_of(request)
-        if caller.user_id is None:
-            raise Unauthenticated("session_required")
-        request.state.person = await self._person(caller, caller.user_id)
-        return await self._callers.session_of(request, at_least=at_least)
+        request.state.person = person = await self._person(caller, user_of(caller))
+        if not covers(person.here.role, at_least):
+            raise Forbidden("role_missing", role=at_least)
+        return caller
 
     async def visitor(self, request: Request) -> Caller | None:
         """Who asks, where a page is for people without a session, too."""
@@ -157,9 +157,8 @@ class Pages:
             at: for codes that name no field, the field that they are about.
         """
         problem = self.problem(request, error)
-        response = self.render(
-            request, name, status=problem.status, trouble=_trouble(problem, at or {}), **values
-        )
+        trouble = _trouble(problem, at or {}, order=list(values.get("form", ())))
+        response = self.render(request, name, status=problem.status, trouble=trouble, **values)
         if problem.retry_after_seconds is not None:
             response.headers["Retry-After"] = str(problem.retry_after_seconds)
         return response
@@ -218,6 +217,13 @@ def checked(kind: type[Body], values: Mapping[str, object]) -> Body:
         return kind.model_validate(given)
     except ValidationError as error:
         raise invalid_fields(dict(item) for item in error.errors()) from error
+
+
+def user_of(caller: Caller) -> UserId:
+    """Who she is, whose session it is."""
+    if caller.user_id is None:
+        raise Unauthenticated("session_required")
+    return caller.user_id
 
 
 def see_other(path: str) -> Response:
@@ -286,12 +292,15 @@ def _told(problem: Problem) -> dict[str, Any]:
     return {"status": problem.status, "problem": problem}
 
 
-def _trouble(problem: Problem, at: Mapping[str, str]) -> Trouble:
-    fields: dict[str, str] = {}
+def _trouble(problem: Problem, at: Mapping[str, str], *, order: list[str]) -> Trouble:
+    """Fields in the order of the form, so that the first of them has the focus."""
+    found: dict[str, str] = {}
     for one in problem.errors:
-        fields.setdefault(one.field, one.message)
+        found.setdefault(one.field, one.message)
     if problem.code in at:
-        fields = {at[problem.code]: problem.detail}
+        found = {at[problem.code]: problem.detail}
+    known = [name for name in order if name in found]
+    fields = {name: found[name] for name in dict.fromkeys([*known, *found])}
     return Trouble(fields, None if fields else problem.detail, problem.code)
 
 

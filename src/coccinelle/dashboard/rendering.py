@@ -30,6 +30,25 @@ FILES = {
 SHORT = "public, max-age=300"
 FOR_EVER = "public, max-age=31536000, immutable"
 
+# In this order: most programs also say that they are some of the later ones.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -59,7 +78,7 @@ def environment(locale: Locale) -> Environment:
         spoken.gettext, spoken.ngettext, newstyle=True
     )
     made.globals.update(lang=locale, asset=asset)
-    made.filters["when"] = _when(locale)
+    made.filters.update(when=_when(locale), device=device)
     return made
 
 
@@ -76,6 +95,15 @@ def assets() -> Mapping[str, Asset]:
         content = STATIC.joinpath(name).read_bytes()
         found[name] = Asset(content, hashlib.sha256(content).hexdigest()[:16], media_type)
     return found
+
+
+def device(user_agent: str) -> str:
+    """What a program says of itself, in the two words by which people know their devices."""
+    names = [
+        next((name for mark, name in marks if mark in user_agent), "")
+        for marks in (_BROWSERS, _SYSTEMS)
+    ]
+    return " · ".join(filter(None, names)) or user_agent[:60] or "–"
 
 
 def static_routes() -> APIRouter:

@@ -1,39 +1,27 @@
-"""What pages ask of several rooms at once; they write through the rooms' own actions only."""
+"""What the home page counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import SourceId
-from coccinelle.onboarding.model import Held
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was read of a source: documents that answer, documents that could not be read."""
+class Today:
+    """What was said since midnight where the business is, and who waits for a person now."""
 
-    source_id: SourceId
-    documents: int
-    failed: int
-
-
-async def latest_onboarding(tx: TenantTx) -> Held | None:
-    """The session that is open, else the one that was opened last."""
-    return await tx.maybe(
-        Held,
-        "SELECT id, current_step, agent_id, completed_at FROM onboarding_sessions"
-        " WHERE tenant_id = %s ORDER BY completed_at IS NULL DESC, started_at DESC LIMIT 1",
-        [tx.tenant_id],
-    )
+    conversations: int
+    turns: int
+    waiting: int
 
 
-async def documents_read(tx: TenantTx) -> list[Read]:
-    """By source, those that have any."""
-    return await tx.all(
-        Read,
-        "SELECT source_id, count(*) FILTER (WHERE failure_code IS NULL) AS documents,"
-        " count(*) FILTER (WHERE failure_code IS NOT NULL) AS failed"
-        " FROM documents WHERE tenant_id = %s GROUP BY source_id",
-        [tx.tenant_id],
+async def today(tx: TenantTx) -> Today:
+    return await tx.one(
+        Today,
+        "SELECT count(DISTINCT t.conversation_id) AS conversations, count(t.id) AS turns,"
+        " (SELECT count(*) FROM handoffs WHERE tenant_id = %(tenant)s AND closed_at IS NULL)"
+        " AS waiting FROM tenants b LEFT JOIN turns t ON t.tenant_id = b.id"
+        " AND t.accepted_at >= date_trunc('day', now(), b.timezone) WHERE b.id = %(tenant)s",
+        {"tenant": tx.tenant_id},
     )
