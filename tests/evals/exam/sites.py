@@ -46,6 +46,8 @@ from coccinelle.tenants import actions as tenants
 
 FOLDER = Path(__file__).parent / "sites"
 PLANTED = ("salon", "garage", "agence")
+# Written later, each to measure rules that did not know it; the rules were mended on it since.
+LATER = ("bistrot", "club", "plombier", "dentiste")
 
 RECEPTION = Configuration(
     name="Leyna",
@@ -150,15 +152,25 @@ class Measured:
 
 
 def compare(exam: Exam, planted: Planted) -> Measured:
-    """Each planted thing counts once; every other gap or contradiction is a false alarm."""
+    """Each planted thing counts once; every other gap or contradiction is a false alarm.
+
+    A contradiction is the planted one when it has its values, among others if need be: a column of
+    a table gives several prices.
+    """
     expected = {f"gap:{topic}" for topic in planted.gaps}
     expected |= {_name(kind, values) for kind, values in planted.contradictions}
-    alarms = {name for question in exam.questions for name in _alarms(question)}
+    alarms = {_meant(alarm, planted) for q in exam.questions for alarm in _alarms(q)}
     return Measured(
         tuple(sorted(alarms & expected)),
         tuple(sorted(expected - alarms)),
         tuple(sorted(alarms - expected)),
     )
+
+
+def _meant(alarm: tuple[str, frozenset[str]], planted: Planted) -> str:
+    kind, values = alarm
+    meant = (_name(k, v) for k, v in planted.contradictions if k == kind and v <= values)
+    return next(meant, _name(kind, values))
 
 
 def together(measures: Sequence[Measured]) -> Measured:
@@ -170,12 +182,12 @@ def together(measures: Sequence[Measured]) -> Measured:
     )
 
 
-def _alarms(question: ExamQuestion) -> Iterator[str]:
+def _alarms(question: ExamQuestion) -> Iterator[tuple[str, frozenset[str]]]:
     if question.verdict == "gap":
-        yield f"gap:{question.topic or question.text}"
+        yield "gap", frozenset({question.topic or question.text})
     if question.conflict is not None:
         values = [frozenset(side.values) for side in question.conflict.sides]
-        yield _name(question.conflict.kind, frozenset().union(*values))
+        yield question.conflict.kind, frozenset().union(*values)
 
 
 def _name(kind: str, values: frozenset[str]) -> str:
@@ -273,4 +285,4 @@ def main(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or PLANTED)
+    main(sys.argv[1:] or (*PLANTED, *LATER))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from coccinelle.knowledge.facts.hours import CLOSED, OPEN
+from coccinelle.knowledge.facts.hours import CLOSED, OPEN, WEEKDAYS
 from coccinelle.knowledge.facts.prices import AUDIENCES, name_of
 from coccinelle.knowledge.facts.statements import Kind, Statement
 
@@ -45,10 +45,20 @@ def _distinct(found: Iterable[Contradiction]) -> Iterator[Contradiction]:
     """Each subject once: the third page that says the same adds nothing to do."""
     seen: set[object] = set()
     for one in found:
-        key = (one.kind, one.one.subject, one.one.context if one.kind != "price" else None)
+        key = _what(one)
         if key not in seen:
             seen.add(key)
             yield one
+
+
+def _what(found: Contradiction) -> object:
+    """What one correction would settle: a service, a contact, the hours that two pages give."""
+    if found.kind == "price":
+        return found.kind, found.one.subject
+    if found.kind == "hours":
+        sides = frozenset((s.values, s.context) for s in (found.one, found.other))
+        return found.kind, sides
+    return found.kind, found.one.context
 
 
 def _priced(prices: Sequence[Statement]) -> Iterator[Contradiction]:
@@ -99,12 +109,8 @@ def _prices_agree(one: Statement, other: Statement) -> bool:
     if one.at_least or other.at_least:
         low, high = (first, second) if one.at_least else (second, first)
         return _both_at_least(one, other) or high[0] >= low[0]
-    spans = [(v[0], v[-1]) for v in (first, second)]
-    return (
-        any(len(v) > 1 for v in (first, second))
-        and spans[0][0] <= spans[1][1]
-        and spans[1][0] <= spans[0][1]
-    )
+    overlap = first[0] <= second[-1] and second[0] <= first[-1]
+    return (one.is_range or other.is_range) and overlap
 
 
 def _both_at_least(one: Statement, other: Statement) -> bool:
@@ -117,7 +123,7 @@ def _timed(hours: Sequence[Statement]) -> Iterator[Contradiction]:
     for one, other in _pairs(schedules):
         if not _is_one_place(one, other):
             continue
-        for day in one.days.keys() & other.days.keys():
+        for day in (day for day in WEEKDAYS if day in one.days and day in other.days):
             for a, b in ((a, b) for a in one.days[day] for b in other.days[day]):
                 if not _hours_agree(a, b):
                     yield Contradiction("hours", a.label, a, b)

@@ -45,9 +45,7 @@ _CONTACT = {
 }
 _NO_NAME = re.compile(r"^[\d\s.,€%()/-]*$")
 # Headings that praise, rather than what a customer asks.
-_ABOUT_US = re.compile(
-    r"\b(?:sommes|chez|avec|choisir)[- ]nous\b|\bnous choisir\b|\babout us\b|\bwhy us\b"
-)
+_ABOUT_US = re.compile(r"^(?!.*\bvous\b).*\bnous\b|\babout us\b|\bwhy us\b|\bwe work\b")
 _ARTICLE = re.compile(r"^(?:(?:la|le|les|un|une|nos|the|a|an)\s+|l['’])", re.IGNORECASE)
 
 

@@ -43,8 +43,10 @@ class Content:
 
     @property
     def price_count(self) -> int:
-        """How many different services have a price."""
-        return len({statement.subject for statement in self.of_kind("price")})
+        """How many prices are stated, those of each line once; what is free is none."""
+        prices = self.of_kind("price")
+        found = {(p.line.piece.chunk_id, p.line.text, v) for p in prices for v in p.values}
+        return sum(value != "0" for *_, value in found)
 
     def speaking(self, topic: str, about: str = "") -> list[Piece]:
         """The pieces that speak of a topic, or state the price of `about`."""

@@ -18,6 +18,8 @@ _PURPOSE = re.compile(
     r"\b(urgen\w*|astreinte|depannage|nuit|24 ?h|reservations?|rendez-vous|fax|sms|whatsapp"
     r"|emergency|bookings|pompiers|samu|police|antipoison|mediateur|direct\w*)\b"
 )
+# A page that is about emergencies gives their number.
+_URGENT = re.compile(r"\b(urgen\w*|astreinte|depannage|emergenc\w*)\b")
 _BOOKING_LINE = re.compile(
     r"\breservations? ?:|\bservice reservations?|\bligne de (?:rendez-vous|reservation)"
 )
@@ -72,7 +74,8 @@ def _phones(line: Line, own: frozenset[str]) -> Iterator[Statement]:
 
 def _purpose(line: Line, label: str, own: frozenset[str]) -> frozenset[str]:
     plain = folded(label)
-    said = [
+    said = _URGENT.findall(folded(line.piece.title))
+    said += [
         w
         for w in _PURPOSE.findall(plain)
         if w not in ("rendez-vous", "reservation", "reservations")

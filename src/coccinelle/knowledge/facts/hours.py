@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from coccinelle.knowledge.facts.lines import Line, folded, words
-from coccinelle.knowledge.facts.statements import Statement, places, seasons, services
+from coccinelle.knowledge.facts.statements import Statement, people, places, seasons, services
 
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 CLOSED = "closed"
@@ -27,6 +27,7 @@ _GROUP = re.compile(
     r"(?! \d{1,2} ?[a-z]{3,})"
 )
 _SPAN = re.compile(rf"({_DAY}) ?(?:au|a|to|through|until|-) ?({_DAY})")
+_SMALL = frozenset(("du", "de", "le", "au", "et", "les", "jour", "matin", "apres", "midi", "soir"))
 _TIME = (
     r"(\d{1,2}) ?(?:h(?:eures?|rs?)?|:|\.(?=\d\d))? ?(\d{2})?(?!\d) ?([ap]\.?m\.?)?"
     r"|(midi|minuit|noon|midnight)"
@@ -42,8 +43,8 @@ _OPENS = re.compile(
 _NOT_OPENING = re.compile(
     r"\breuni|\bvisites? (?:ont|se)|\bpresent|\bappel\w* (?:du|le|au)|\bjoignable|\brepond|\bstage"
     r"|\bportes ouvertes|\bformation|\bmarche\b|\blivr(?:ons|aison)|\bcommandes? (?:avant|passees)"
-    r"|\btravaille|\bdisponible|\bconcert|\bmeeting|\bdeliver|\bhappy hour|\bparking\b"
-    r"|\bretrait|\bcollect|\bmenu|\bformule|\btarif|€"
+    r"|\bconsulte\b|\bexerce\b|\banime\b|\bassure\b|\brecoit\b|\btravaille|\bdisponible|\bconcert"
+    r"|\bmeeting|\bdeliver|\bhappy hour|\bparking\b|\bretrait|\bcollect|\bmenu|\bformule|\btarif|€"
 )
 
 
@@ -76,22 +77,28 @@ def _is_opening(line: Line, text: str) -> bool:
     if _OPENS.search(text) or any(_OPENS.search(folded(h)) for h in line.headings):
         return True
     left = words(_INTERVAL.sub(" ", _GROUP.sub(" ", text)))
-    spare = [
-        w for w in left if w not in ("du", "de", "le", "au", "et", "matin", "jour", "apres", "midi")
-    ]
-    return len(spare) <= 3 and bool(_INTERVAL.search(text))
+    return len([word for word in left if word not in _SMALL]) <= 3 and bool(_INTERVAL.search(text))
 
 
 def _context(line: Line, before: str, own: frozenset[str]) -> frozenset[str]:
-    texts = [*line.headings, line.piece.question or ""]
-    start = len(before) if before else 0
-    lead = line.text[:start] if len(line.text) >= start else line.text
-    everything = [*texts, lead]
-    title = [line.piece.title]
+    """Where, when and of what: from the headings and from what stands before the first day."""
+    lead = line.text[: len(before)] if len(folded(line.text)) == len(line.text) else before
+    texts = [*line.headings, line.piece.question or "", lead]
     return (
-        places([*everything, *title], own)
-        | seasons([*everything, line.text])
-        | services(everything)
+        places(texts, own, titles=[line.piece.title])
+        | seasons([*texts, line.text])
+        | services(texts)
+        | people([*line.headings[-1:], *([lead] if line.is_item else [])], own)
+        | _labelled(before)
+    )
+
+
+def _labelled(before: str) -> frozenset[str]:
+    """Of `Yoga doux : lundi de 12h à 13h`, that it is yoga's."""
+    label, colon, _ = before.partition(":")
+    known = _OPENS.search(label) or _CLOSED.search(label) or not colon
+    return (
+        frozenset() if known else frozenset(f"label:{w}" for w in words(label) if w not in _SMALL)
     )
 
 

@@ -12,7 +12,7 @@ LONGEST_HEADING_CHARS = 90
 _BLANK = re.compile(r"\n\s*\n")
 _ENDS_A_SENTENCE = re.compile(r"[.;:,!…]$")
 _HAS_A_FACT = re.compile(r"€|@|\d ?h ?\d{0,2}\b|(?:\d[ .]?){9,}")
-_SENTENCE = re.compile(r"(?<=[.!?…])[»\")]?\s+(?=[A-ZÀ-ÖØ-Þ0-9«\"-])")
+_SENTENCE = re.compile(r"(?<=[.!?…])(?<!\.\.)[»\")]?\s+(?=[A-ZÀ-ÖØ-Þ0-9«\"-])")
 _SHORTENED = re.compile(r"(?:\b(?:t[ée]l|port|mob|env|min|max|mr|mme|m|dr|av|bd|ex)\.)$", re.I)
 _WORD = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+")
 _COMBINING = re.compile("[\u0300-\u036f]")
@@ -69,8 +69,12 @@ def stem(word: str) -> str:
 
 def lines(pieces: Iterable[Piece]) -> Iterator[Line]:
     """Every line of the pieces, in their order."""
+    headed: set[tuple[UUID, str]] = set()
     for piece in pieces:
         above = tuple(part for part in piece.heading.split(" > ") if part)
+        if above and (piece.document_id, above[-1]) not in headed and states(above[-1]):
+            yield Line(piece, above[-1], above[:-1])
+        headed.add((piece.document_id, above[-1] if above else ""))
         if piece.kind == "table_row":
             yield Line(piece, piece.text, above, is_item=True)
         else:
@@ -95,8 +99,13 @@ def _is_heading(row: str) -> bool:
         len(row) <= LONGEST_HEADING_CHARS
         and not row.startswith(("-", "•", "*"))
         and not _ENDS_A_SENTENCE.search(row)
-        and not _HAS_A_FACT.search(row.casefold())
+        and not states(row)
     )
+
+
+def states(text: str) -> bool:
+    """Whether a text looks as if it stated a price, an hour, a number or an address."""
+    return _HAS_A_FACT.search(text.casefold()) is not None
 
 
 def sentences(text: str) -> list[str]:

@@ -18,17 +18,28 @@ _PER = re.compile(
     r"^(?: ?(?:ttc|ht))? ?(?:/|par |l'|per |le |la |a l')\s?(mois|an|annee|personne|pers\b|m²"
     r"|m2|heure|h\b|nuit|jour|seance|semaine|kilo|kg|km|cours|month|year|person|hour|night|day)"
 )
+_HEADED_PER = re.compile(
+    r"(?:/ ?|\bpar |\bper )(mois|an|personne|seance|heure|jour|nuit|month|year)\b"
+)
 _WITHOUT_TAX = re.compile(r"^ ?(?:h\.?t\b|hors[ -]tax)")
 _CONDITION = re.compile(
     r"^[ ,]*(?:ttc |ht )?\(?((?:pour|des |a partir de|si |avec |sans |hors |le week|les week"
     r"|en semaine|le soir|le midi|for |with|without|from |on weekends?)[^.,;:)]{0,60})"
 )
 _FROM = re.compile(r"(?:a partir d[e']|des|des le|from|starting at|minimum(?: de)?) ?$")
+# "139 € pour l'entretien d'une chaudière gaz".
+_FOR = re.compile(
+    r"^(?: ttc| ht)? (?:pour |for )((?:la |le |les |l'|un |une |the |a )[^,.;:€\d]{3,60}?)"
+    r"(?= (?:et|and) \d|[,.;:]|$)"
+)
+# The lower end of a range, whose sign stands behind the upper one.
+_LOW = re.compile(rf"(?:\bde |\bentre |\bfrom )?(?<![\w.,])({_NUMBER}) ?(?:-|a|to|et) ?$")
+_RANGE = re.compile(r"\d ?(?:€|euros?)? ?(?:-|\ba\b|\bto\b|jusqu'a) ?\d")
 _OFFER = re.compile(
     r"\boffre\b|\bpromo|\bremise de\b|\bde remise\b|\breduction|jusqu'au|au lieu de|\bsoldes\b"
-    r"|\babonne|\badherent|\bmembres?\b|\bancien prix|\bdecouverte\b|\bpremiere? fois|\bdiscount"
-    r"|\boffer\b|\bwas\b|\bmembers?\b|\bfidelite|\betudiant|\bfranchise|\bdepot\b|\bacompte|\bcaution\b"
-    r"|\brembours|\bplafond|d'achat|\bpanier\b"
+    r"|\babonnes?\b|\badherents?\b|\bmembres?\b|\bancien prix|\bpremiere? fois|\bdiscount"
+    r"|\boffer\b|\bwas\b|\bmembers?\b|\bfidelite|\bfranchise|\bdepot\b|\bacompte|\bcaution\b"
+    r"|\bplafond|d'achat|\bpanier\b"
 )
 _FREE = re.compile(
     r"^(?P<name>.{3,70}?)(?: (?:est|sont|reste|is|are)(?: toujours)? |\s*:\s*)"
@@ -56,7 +67,7 @@ _VERB = re.compile(
     re.IGNORECASE,
 )
 _NO_NAME_HEADER = re.compile(
-    r"dur(?:e|a)|temps|time|ref|charge|comprend|detail|descri|remarque|note|inclu"
+    r"dur(?:e|a)|temps|time|ref|charge|comprend|detail|descri|remarque|note|inclu|rembours|contenu"
 )
 _PRICE_HEADER = re.compile(r"prix|tarif|montant|price|cout|honoraires|cost|rate|ttc|ht\b")
 _WHOM = """
@@ -66,6 +77,8 @@ _WHOM = """
     women children kids adult student evening maison appartement studio location vente gestion
     matin samedi dimanche ete hiver professionnels particuliers entreprise
 """
+# What is charged as a share of something; other percentages are no prices.
+_CHARGED_IN_SHARES = frozenset(stem(word) for word in ("honoraires", "commission", "frais", "fees"))
 AUDIENCES = frozenset(stem(word) for word in _WHOM.split())
 
 
@@ -101,7 +114,8 @@ def _of(line: Line) -> Iterator[Statement]:
     is_offer = bool(_OFFER.search(folded(line.text)))
     for name, amounts in _grouped(priced):
         subject = name_of(name) | amounts[0].qualifier
-        if subject and not subject <= {"%"}:
+        is_share = "%" in subject
+        if subject - {"%"} and (not is_share or subject & _CHARGED_IN_SHARES):
             yield Statement(
                 kind="price",
                 subject=subject,
@@ -111,6 +125,7 @@ def _of(line: Line) -> Iterator[Statement]:
                 label=_written(line.text, name),
                 at_least=any(one.at_least for one in amounts),
                 is_offer=is_offer or _is_struck(line, amounts),
+                is_range=len(amounts) > 1 and bool(_RANGE.search(folded(line.text))),
             )
 
 
@@ -145,15 +160,29 @@ def _row(line: Line) -> Iterator[_Priced]:
         return
     name, beside = naming[0][1], " ".join(value for _, value in naming[1:])
     for header, value in priced:
-        column = _PRICE_HEADER.sub(" ", folded(header)) if len(priced) > 1 else ""
-        for found in _AMOUNT.finditer(folded(value)):
-            whole = f"{name} {column}".strip()
-            yield replace(_priced(whole, folded(value), found), beside=beside)
+        column, per = _column(header)
+        plain = folded(value)
+        for found in _AMOUNT.finditer(plain):
+            for one in _each(name, plain, found, plain[found.end() :]):
+                whole = replace(one, beside=beside, qualifier=one.qualifier | per)
+                yield whole
+                if column and len(priced) > 1:
+                    yield replace(whole, name=f"{name} {column}")
         if re.match(r"(?:gratuit|offert|free)", folded(value)):
             yield _Priced(name, "0", at_least=False, qualifier=frozenset())
 
 
+def _column(header: str) -> tuple[str, frozenset[str]]:
+    """What the heading of a column adds to the name of each row, and its unit."""
+    plain = _PRICE_HEADER.sub(" ", folded(header))
+    per = _HEADED_PER.search(plain)
+    rest = " ".join(w for w in words(_HEADED_PER.sub(" ", plain)) if w not in _NEUTRAL)
+    return rest, frozenset({f"/{per[1]}"} if per else ())
+
+
 def _is_price(header: str, value: str) -> bool:
+    if _NO_NAME_HEADER.search(folded(header)):
+        return False
     return bool(_AMOUNT.search(folded(value))) or bool(
         _PRICE_HEADER.search(folded(header)) and re.match(r"(?:gratuit|offert|free)", folded(value))
     )
@@ -163,12 +192,21 @@ def _prose(line: Line) -> Iterator[_Priced]:
     text = folded(line.text)
     name, end = "", 0
     for found in _AMOUNT.finditer(text):
-        between = text[end : found.start()]
-        if not (name and _JOINS.match(_without_tax(between))):
+        if found.start() < end:
+            continue
+        behind = _FOR.match(text[found.end() :])
+        if behind and not name_of(_CLAUSE.sub("", text[end : found.start()])):
+            yield from _each(_subject(behind[1]), text, found, text[found.end() + behind.end() :])
+            name, end = "", found.end() + behind.end()
+            continue
+        if not (name and _JOINS.match(_without_tax(text[end : found.start()]))):
             name = _named(text, end, found, is_item=line.is_item)
-        end = found.end()
         if name:
-            yield _priced(name, text, found)
+            lead = text[end : max(text.rfind(name, end, found.start()), end)]
+            for one in _each(name, text, found, text[found.end() :]):
+                whom = frozenset() if line.is_item else name_of(lead) & AUDIENCES
+                yield replace(one, qualifier=one.qualifier | whom)
+        end = found.end()
     if end == 0 and (free := _FREE.match(text)) and not _CONDITION.match(free["rest"]):
         yield _Priced(_subject(free["name"]), "0", at_least=False, qualifier=frozenset())
 
@@ -178,7 +216,8 @@ def _without_tax(text: str) -> str:
 
 
 def _named(text: str, start: int, found: re.Match[str], *, is_item: bool) -> str:
-    before = _FROM.sub("", text[start : found.start()].rstrip(" ")).rstrip(" ")
+    before = _LOW.sub("", text[start : found.start()])
+    before = _FROM.sub("", before.rstrip(" ")).rstrip(" ")
     before = re.sub(r"(?:\bde|\ba|\bd'|\bau tarif de|\bau prix de)$", "", before).rstrip(" ")
     listed = re.match(r"^(.*?)\s*(?::|\.{2,}|->|=|\s-|-)\s*$", before)
     if listed and (is_item or start == 0):
@@ -206,8 +245,15 @@ def _subject(clause: str) -> str:
     return clause[chosen[0].end() :] if chosen else clause
 
 
-def _priced(name: str, text: str, found: re.Match[str]) -> _Priced:
-    rest = text[found.end() :]
+def _each(name: str, text: str, found: re.Match[str], rest: str) -> Iterator[_Priced]:
+    """The price, and the lower one of "de 38 à 45 €"."""
+    one = _priced(name, text[: found.start()], found, rest)
+    yield one
+    if low := _LOW.search(text[: found.start()]):
+        yield replace(one, amount=_number(low[1]))
+
+
+def _priced(name: str, before: str, found: re.Match[str], rest: str) -> _Priced:
     qualifier = set()
     if found["unit"] == "%":
         qualifier.add("%")
@@ -217,15 +263,14 @@ def _priced(name: str, text: str, found: re.Match[str]) -> _Priced:
         qualifier.add(f"/{per[1]}")
     if condition := _CONDITION.match(rest):
         qualifier |= {f"si:{word}" for word in name_of(condition[1]) - name_of(name)}
-    at_least = bool(_FROM.search(text[: found.start()]))
-    return _Priced(name, _value(found), at_least, frozenset(qualifier))
+    return _Priced(name, _value(found), bool(_FROM.search(before)), frozenset(qualifier))
 
 
 def _value(found: re.Match[str]) -> str:
-    digits = re.sub(r"(?<=\d)[ .](?=\d{3}(?:\D|$))", "", found["n"] or found["n2"])
     cents = f".{found['cents']}" if found["cents"] else ""
-    return (
-        f"{float(digits.replace(',', '.') + cents):g}"
-        if not cents
-        else f"{float(digits + cents):g}"
-    )
+    return _number((found["n"] or found["n2"]) + cents)
+
+
+def _number(digits: str) -> str:
+    plain = re.sub(r"(?<=\d)[ .](?=\d{3}(?:\D|$))", "", digits)
+    return f"{float(plain.replace(',', '.')):g}"

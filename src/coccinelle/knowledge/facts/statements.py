@@ -11,12 +11,23 @@ from coccinelle.knowledge.facts.lines import Line, folded, words
 
 Kind = Literal["price", "hours", "phone", "email"]
 
+_NAME = r"[A-ZÀ-ÖØ-Þ][\w’'-]+(?: (?:sur |en |sous |le |la |les )?[A-ZÀ-ÖØ-Þ][\w’'-]+)*"
 _PLACE = re.compile(
-    r"\b(?:[Aa]gences?|[Ss]alons?|[Bb]outiques?|[Mm]agasins?|[Rr]estaurants?|[Ss]tudios?|[Cc]abinets?"
-    r"|[Ss]ites?|[Cc]entres?|[Cc]ampus|[Cc]liniques?|[Gg]arages?|[Ss]alles?|[Ss]hop|[Bb]ranch"
-    r"|[Oo]ffice|[Aa]dresses?)\s+(?:de |d['’]|du |des |à |in |of |at )?"
-    r"((?:[A-ZÀ-ÖØ-Þ][\w’'-]+)(?: [A-ZÀ-ÖØ-Þ][\w’'-]+)*)"
+    r"\b(?:agences?|salons?|boutiques?|magasins?|restaurants?|studios?|cabinets?|sites?|centres?"
+    r"|campus|cliniques?|garages?|salles?|clubs?|ateliers?|points? de vente|cours|shop|branch|store"
+    rf"|office|gym)\s+(?:de |d['’]|du |des |à |in |of |at )?((?-i:{_NAME}))",
+    re.IGNORECASE,
 )
+_PERSON = re.compile(
+    r"(?:(?:Dr|Docteure?|M\.|Mme|Me|Ma[iî]tre|Mr|Mrs|Ms)\.? )?"
+    r"[A-ZÀ-ÖØ-Þ][a-zà-ÿ'’-]+ (?:[A-ZÀ-ÖØ-Þ]\w+[ -]?){1,2}:?|(?:Dr|Mme|Me) [A-ZÀ-ÖØ-Þ][\w'’-]+"
+)
+_SOMEWHERE = re.compile(rf"(?:\b(?:de|du|des|à|in|at|of) |\bd['’])({_NAME})")
+_DATES = """
+    monday tuesday wednesday thursday friday saturday sunday january february march april may
+    june july august september october november december noel
+"""
+_NO_PLACE = frozenset(_DATES.split())
 _SEASONS = re.compile(
     r"\b(ete|estiva\w*|hiver|hiverna\w*|vacances|janvier|fevrier|mars|avril|mai|juin|juillet|aout"
     r"|septembre|octobre|novembre|decembre|noel|saison\w*|feries?|exceptionn\w*|ramadan|fetes"
@@ -28,7 +39,7 @@ _SERVICES = re.compile(
     r"|secretariat|livraisons?|cuisine|bar|brunch|dejeuners?|diners?|urgences?|depannage|astreinte"
     r"|permanence|visites|retrait|drive|caisse|piscine|cours|comptabilite|recrutement|presse"
     r"|professionnels|pro|flottes?|sav|commercial\w*|technique|garde|nuit|workshop|delivery"
-    r"|kitchen|lunch|dinner|emergency|sales|bookings?|reservations|pool|aquagym|traiteur|bureau"
+    r"|kitchen|lunch|dinner|emergency|sales|bookings?|reservations|pool|aquagym|traiteur"
     r"|sauna|hammam|spa|cave|epicerie|pharmacie|showrooms?|terrasse|jardin|recrutement|candidatures?"
     r"|cv|stages?|factur\w+|fournisseurs?|partenari\w+|groupes?|jobs?|careers?|billing|invoices?)\b"
 )
@@ -44,6 +55,8 @@ class Statement:
         values: canonical; more than one where the line gives several.
         label: the subject as it is written.
         at_least: the price is only the lowest one.
+        is_offer: the price holds for some time, or for some people.
+        is_range: any price between the lowest and the highest value.
     """
 
     kind: Kind
@@ -54,6 +67,7 @@ class Statement:
     label: str = ""
     at_least: bool = False
     is_offer: bool = False
+    is_range: bool = False
 
     @property
     def document(self) -> object:
@@ -61,10 +75,25 @@ class Statement:
         return self.line.piece.document_id
 
 
-def places(texts: Iterable[str], own: frozenset[str]) -> frozenset[str]:
-    """The places that texts name ("Agence d'Auray"), folded, without the words in `own`."""
-    found = (word for text in texts for name in _PLACE.findall(text) for word in words(name))
-    return frozenset(f"place:{word}" for word in found if word not in own and len(word) > 2)
+def places(
+    texts: Iterable[str], own: frozenset[str], *, titles: Iterable[str] = ()
+) -> frozenset[str]:
+    """The places that texts name ("Agence d'Auray"), folded, without the words in `own`.
+
+    A title, which often names the town for search engines, must say what is there.
+    """
+    named = [name for text in texts for how in (_PLACE, _SOMEWHERE) for name in how.findall(text)]
+    named += [name for title in titles for name in _PLACE.findall(title)]
+    found = (word for name in named for word in words(name))
+    return frozenset(
+        f"place:{word}" for word in found if word not in own | _NO_PLACE and len(word) > 2
+    )
+
+
+def people(texts: Iterable[str], own: frozenset[str]) -> frozenset[str]:
+    """The people that headings name ("Dr Paul Nguyen", "Sophie Lemoine"), folded."""
+    found = (word for text in texts if _PERSON.fullmatch(text.strip()) for word in words(text))
+    return frozenset(f"person:{word}" for word in found if word not in own)
 
 
 def without_places(text: str) -> str:

@@ -19,6 +19,7 @@ from coccinelle.knowledge.parsing.cleaning import one_line
 MAX_JSON_CHARS = 200_000
 MAX_NODES = 2_000
 MAX_FOOTER_LINES = 80
+MAX_LINE_CHARS = 500
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NO_BUSINESS = frozenset(
     ("person", "website", "webpage", "breadcrumblist", "product", "article", "event", "review")
@@ -207,7 +208,7 @@ def _head(root: Any, found: Marked) -> None:
 
 def _around(root: Any) -> list[str]:
     """The lines of headers, footers and addresses, where a site says who it is."""
-    lines = [line for part in root.xpath(_AROUND) for line in _lines(part)]
+    lines = [line[:MAX_LINE_CHARS] for part in root.xpath(_AROUND) for line in _lines(part)]
     return list(dict.fromkeys(lines))[:MAX_FOOTER_LINES]
 
 
