@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from babel.numbers import format_decimal
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -19,8 +20,10 @@ from coccinelle.channels.widget import store as widget_store
 from coccinelle.channels.widget.model import WidgetSettings
 from coccinelle.dashboard import onboarding_forms as forms
 from coccinelle.dashboard.pages import Pages, Trouble, read_form, see_other
+from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, FieldError, Invalid, NotFound
+from coccinelle.foundation.i18n import Locale
 from coccinelle.numbers import actions as numbers
 from coccinelle.numbers.model import Number, normalised, written
 from coccinelle.tenants import audit
@@ -57,7 +60,7 @@ class Sample:
 
     color: str
     ink: str
-    contrast: float
+    contrast: str
     is_visible: bool
 
 
@@ -76,11 +79,12 @@ def routes(
     return router
 
 
-def sample(color: str) -> Sample:
+def sample(color: str, lang: Locale) -> Sample:
     """White on the colour where it can be read, else black. Contrast as WCAG 2.2 defines it."""
     on_white = contrast(color, "#ffffff")
     ink = "#ffffff" if on_white >= READABLE else "#000000"
-    return Sample(color, ink, round(contrast(color, ink), 1), on_white >= VISIBLE)
+    ratio = format_decimal(contrast(color, ink), "0.0", locale=lang)
+    return Sample(color, ink, ratio, on_white >= VISIBLE)
 
 
 def contrast(one: str, other: str) -> float:
@@ -184,7 +188,7 @@ class _Channels:
         values |= shown
         return {
             "values": values,
-            "sample": sample(_color(values["color"]) or DEFAULT_COLOR),
+            "sample": sample(_color(values["color"]) or DEFAULT_COLOR, language_of(request)),
             "agent": shopfront.agent if shopfront else None,
             "keys": keys[::-1],
             "typed": {},

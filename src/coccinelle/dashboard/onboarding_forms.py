@@ -195,8 +195,9 @@ def usual_hours(sector: Sector) -> tuple[Opening, ...]:
 
 
 def count(values: Form, name: str) -> int:
-    """How many items the list `name` has in a form, the blank ones among them."""
-    return max((place + 1 for place in _places(values, name)), default=0)
+    """How many items the list `name` has in a form, without the blank ones at its end."""
+    typed = {key: value for key, value in values.items() if value.strip()}
+    return max((place + 1 for place in _places(typed, name)), default=0)
 
 
 def ranges(values: Form, weekday: int) -> int:

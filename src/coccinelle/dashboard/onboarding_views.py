@@ -175,7 +175,7 @@ async def knowledge_found(
         "faqs": _shown(values, "faqs", BLANK_PAIRS),
         "known": known,
         "is_reading": any(not one.source.is_settled for one in known),
-        "name": at.agent.name if at.agent else "",
+        "called": at.agent.name if at.agent else "",
     }
 
 
