@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard.onboarding_store import latest_onboarding
 from coccinelle.dashboard.pages import (
     LOGIN,
     Form,
@@ -22,7 +23,6 @@ from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, NotFound
 from coccinelle.foundation.ids import SessionId
 from coccinelle.onboarding import actions as onboarding
-from coccinelle.onboarding import store as onboarding_store
 from coccinelle.onboarding.model import web_address
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants import audit
@@ -168,10 +168,10 @@ async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
     asked["website"] = web_address(asked["website"])
     others = {fact: facts[fact] for fact in FACTS if fact not in ASKED}
     others["locale"] = "en" if facts["locale"] == "en" else "fr"
-    session_id = await onboarding_store.latest(tx)
-    await tenants.update(tx, **(others if session_id else asked | others))
-    if session_id is not None:
-        await onboarding.save_business(tx, actor, session_id, sector=before.sector, facts=asked)
+    session = await latest_onboarding(tx)
+    await tenants.update(tx, **(others if session else asked | others))
+    if session is not None:
+        await onboarding.save_business(tx, actor, session.id, sector=before.sector, facts=asked)
     after = await _tenant(tx)
     changed = [fact for fact in FACTS if getattr(before, fact) != getattr(after, fact)]
     await audit.record(tx, actor, "company.changed", about=tx.tenant_id, facts=changed)

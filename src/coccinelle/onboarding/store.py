@@ -60,15 +60,6 @@ async def open_session(tx: TenantTx) -> Held | None:
     )
 
 
-async def latest(tx: TenantTx) -> UUID | None:
-    """The session that was opened last, completed or not."""
-    rows = await tx.records(
-        "SELECT id FROM onboarding_sessions WHERE tenant_id = %s ORDER BY started_at DESC LIMIT 1",
-        [tx.tenant_id],
-    )
-    return rows[0]["id"] if rows else None
-
-
 async def hold(tx: TenantTx, session_id: UUID) -> Held | None:
     return await tx.maybe(
         Held,
