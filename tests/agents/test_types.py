@@ -74,9 +74,7 @@ def test_a_greeting_names_the_company_and_the_assistant_once_in_every_sector(
             assert said.count("Maya") == 1
             assert said.endswith(("?", "!"))
             words = re.findall(r"\w+", said.replace(called, "X"))
-            assert not any(
-                a.casefold() == b.casefold() for a, b in pairwise(words)
-            )
+            assert not any(a.casefold() == b.casefold() for a, b in pairwise(words))
             assert "  " not in said
             assert not re.search(r"[!?]\s*[!?]", said.replace(called, "X"))
 

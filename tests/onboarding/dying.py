@@ -3,8 +3,8 @@
     python -m tests.onboarding.dying ADDRESS TENANT SESSION STEP BODY
 
 Each try is a child that serves onboarding over its own connections and dies by SIGKILL when a
-statement has been executed, one later than the child before; the last one lives. After each, what the business has
-is printed as a line of JSON.
+statement has been executed, one later than the child before; the last one lives. After each, what
+the business has is printed as a line of JSON.
 """
 
 from __future__ import annotations
