@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
@@ -17,7 +17,10 @@ import psycopg
 import pytest
 
 from coccinelle.foundation.embedded import EmbeddedPostgres
+from coccinelle.foundation.errors import Unauthenticated
 from coccinelle.foundation.postgres import Addresses
+from coccinelle.tenants.accounts.entrance import Entrance
+from coccinelle.tenants.accounts.model import AccountRules, Device
 from coccinelle.tenants.accounts.passwords import Passwords
 from tests.accounts import PASSWORD, Account, joined, signed_up
 from tests.living import client, living
@@ -98,18 +101,54 @@ async def test_an_address_without_account_and_a_wrong_password_are_answered_alik
     assert all(one == told[0] for one in told)
 
 
+class Watched(Passwords):
+    """Remembers what was checked, and does something after each check."""
+
+    def __init__(self, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__()
+        self.checked: list[str] = []
+        self._after = after
+
+    def _is_of(self, password: str, kept: str) -> bool:
+        self.checked.append(kept)
+        return super()._is_of(password, kept)
+
+    async def matches(self, password: str, kept: str | None) -> bool:
+        is_right = await super().matches(password, kept)
+        if self._after is not None:
+            await self._after()
+        return is_right
+
+
 async def test_a_password_for_nobody_is_checked_like_any_other() -> None:
-    passwords = Passwords()
-    checks: list[str] = []
-    verify = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+    passwords = Watched()
+    kept = await passwords.hash(PASSWORD)
 
-    kept = passwords._nobodys
-    checks.append(str(argon2.extract_parameters(kept)))
-    checks.append(str(argon2.extract_parameters(verify.hash("x"))))
+    told = [await passwords.matches(word, of) for word in (PASSWORD, "") for of in (kept, None)]
+    costs = [argon2.extract_parameters(one) for one in passwords.checked]
 
-    assert checks[0] == checks[1]
-    assert not await passwords.matches("", None)
-    assert not await passwords.matches("anything", None)
+    assert told == [True, False, False, False]
+    assert len(costs) == 4
+    assert all(cost == costs[0] for cost in costs)
+    passwords.close()
+
+
+async def test_a_password_that_is_replaced_while_it_is_checked_opens_nothing(
+    office: Office, visitor: httpx2.AsyncClient
+) -> None:
+    lea = await signed_up(visitor)
+    body = {"current_password": PASSWORD, "password": "un autre chat sur le toit"}
+
+    async def replace() -> None:
+        answer = await visitor.post("/api/v1/auth/password/change", json=body, headers=lea.headers)
+        assert answer.status_code == 200
+
+    passwords = Watched(replace)
+    entrance = Entrance(office.house.db, passwords, AccountRules(logins_per_minute=100_000))
+    device = Device("192.0.2.77", "tests")
+
+    with pytest.raises(Unauthenticated, match="login_failed"):
+        await entrance.log_in(email=lea.email, password=PASSWORD, tenant=None, device=device)
     passwords.close()
 
 
@@ -440,7 +479,7 @@ async def test_a_disabled_or_removed_member_is_out_at_her_next_request(
     member = f"/api/v1/members/{paul.user_id}"
 
     async def paul_is_told() -> int:
-        return (await visitor.get("/api/v1/auth/me", headers=paul.headers)).status_code
+        return (await visitor.get("/api/v1/audit", headers=paul.headers)).status_code
 
     told = [await paul_is_told()]
     await visitor.patch(member, json={"disabled": True}, headers=lea.headers)
