@@ -386,6 +386,20 @@ async def test_an_inline_chat_asks_for_nothing_until_it_is_seen(
     await expect(page.get_by_role("textbox")).to_be_visible()
 
 
+@pytest.mark.parametrize("body", ["", "<coccinelle-chat key=pk_x></coccinelle-chat>"])
+async def test_a_chat_that_the_page_opened_stores_nothing_until_the_visitor_says_something(
+    page: Page, site: Site, scripted: Scripted, body: str
+) -> None:
+    await visit(page, site, scripted, body, open=True)
+    await expect(page.get_by_role("textbox")).to_be_enabled()
+    assert await page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    await page.get_by_role("textbox").fill("Bonjour")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("Voici la réponse").first).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("Voici la réponse").first).to_be_visible()
+
+
 async def test_an_inline_chat_that_cannot_load_offers_to_try_again(
     page: Page, site: Site, scripted: Scripted
 ) -> None:

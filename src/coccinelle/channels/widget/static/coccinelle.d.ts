@@ -178,6 +178,8 @@ declare module "*/widget/transport.js" {
     onerror: ((error: ChatError) => void) | null;
     /** Null before `begin()`. */
     readonly conversation: { userId: string; conversationId: string } | null;
+    /** Whether this browser has a conversation, from an earlier page or another tab. */
+    readonly isStored: boolean;
     begin(): { userId: string; conversationId: string };
     config(signal?: AbortSignal): Promise<Coccinelle.Config>;
     /** Oldest first. */

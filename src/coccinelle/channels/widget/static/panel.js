@@ -18,7 +18,7 @@ const TABBABLE = "button, a, input, textarea, [tabindex='0']";
 
 /**
  * Draws the panel in `root`, hidden, and gives `{show, hide, send, identify, reset, destroy}`.
- * Options: `root`, `base`, `key`, `language`, `color` (hexadecimal), `position`, `inline`, `user`,
+ * Options: `root`, `base`, `key`, `language`, `colours(config)`, `position`, `inline`, `user`,
  * `config` (a promise of the server's answer), `emit(name, detail)`, `onclose()`.
  */
 export function mount(options) {
@@ -77,14 +77,18 @@ class Panel {
     if (user) this.identify(user);
   }
 
-  /** Shows the panel; the first time, asks the server for what it needs. */
-  show({ focus = true } = {}) {
+  /**
+   * Shows the panel; the first time, asks the server for what it needs. Nothing is stored before
+   * the visitor asked for it or said something.
+   */
+  show({ focus = true, isAsked } = {}) {
     const { inline } = this.#options;
     this.#panel.hidden = false;
     if (focus && !inline) this.#panel.setAttribute("aria-modal", "true");
     else this.#panel.removeAttribute("aria-modal");
     if (!inline) holdPage();
     this.#fit();
+    if (isAsked || this.#transport.isStored) this.#transport.begin();
     if (!this.#hasBegun) this.#begin();
     if (focus) this.#focus();
     this.#bubbles.follow();
@@ -221,12 +225,12 @@ class Panel {
 
   #begin() {
     this.#hasBegun = true;
-    this.#transport.begin();
     this.#configure(this.#options.config.then((response) => response.json()));
   }
 
   async #configure(asked) {
-    const history = this.#transport.history().catch(() => null);
+    const { conversation } = this.#transport;
+    const history = conversation ? this.#transport.history().catch(() => null) : [];
     const waiting = skeleton(this.#t);
     this.#bubbles.top.prepend(waiting);
     this.#panel.ariaBusy = "true";
@@ -511,11 +515,11 @@ class Panel {
   }
 
   #colour() {
-    const { color, position, root } = this.#options;
+    const { colours, position, root } = this.#options;
     const side = position ?? this.#config?.position;
     const isLeft = side ? side === "left" : getComputedStyle(root.host).direction === "rtl";
     this.#place.toggleAttribute("left", isLeft);
-    this.#place.shadowRoot.adoptedStyleSheets = [LOOK, paint(color ?? this.#config?.color)];
+    this.#place.shadowRoot.adoptedStyleSheets = [LOOK, paint(colours(this.#config))];
   }
 
   #presented(name) {

@@ -1,11 +1,10 @@
 /** How the panel looks. Sizes follow the reader's text size, whatever the page's is. */
 export const LOOK = new CSSStyleSheet();
 
-/** The tenant's colour (hexadecimal, else ours), and what can be read on it. */
-export function paint(color) {
-  const accent = HEX.test(color ?? "") ? color : LADYBIRD;
+/** The tenant's colour, and one that can be read on it. */
+export function paint([color, ink]) {
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`.panel { --accent: ${accent}; --on-accent: ${inkOn(accent)}; }`);
+  sheet.replaceSync(`.panel { --accent: ${color}; --on-accent: ${ink}; }`);
   return sheet;
 }
 
@@ -19,16 +18,7 @@ export function releasePage() {
   document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== HELD);
 }
 
-const HEX = /^#([\da-f]{3}){1,2}$/i;
-const LADYBIRD = "#b3261e";
 const HELD = new CSSStyleSheet();
-
-/** White where it reaches 4.5:1, else black: for all colours the same as by WCAG's formula. */
-function inkOn(hex) {
-  const [red, green, blue] = hex.match(hex.length < 5 ? /\w/g : /\w\w/g)
-    .map((part) => (parseInt(part.repeat(3 - part.length), 16) / 255) ** 2.2);
-  return 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff";
-}
 
 HELD.replaceSync(`
 @media (max-width: 767.98px), (max-height: 480px) { html { overflow: hidden !important; } }`);

@@ -96,12 +96,17 @@ export class Transport {
     return talk && { userId: talk.userId, conversationId: talk.conversationId };
   }
 
+  /** Whether this browser has a conversation. */
+  get isStored() {
+    if (this.#isShared && this.#store === undefined) this.#share();
+    return Boolean(this.#stored());
+  }
+
   /** Makes random ids, or takes those that this browser has. */
   begin() {
     if (!this.#talk) {
-      if (this.#isShared) this.#share();
-      this.#talk = this.#stored();
-      if (!this.#talk) this.#begin({ userId: newId(), resets: 0 });
+      if (this.isStored) this.#talk = this.#stored();
+      else this.#begin({ userId: newId(), resets: 0 });
     }
     return this.conversation;
   }
@@ -303,7 +308,7 @@ export class Transport {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => {
       this.#sync();
-      if (data === this.#talk.conversationId) this.#tell("onchange", "message");
+      if (data === this.#talk?.conversationId) this.#tell("onchange", "message");
     };
   }
 
@@ -321,7 +326,7 @@ export class Transport {
   #sync() {
     const mine = this.#talk;
     const found = this.#stored();
-    if (!found) return;
+    if (!found || !mine) return;
     const ahead = found.resets - mine.resets;
     const isFirst = mine.token || mine.conversationId < found.conversationId;
     if (found.conversationId === mine.conversationId) {

@@ -132,13 +132,13 @@
 
   const hexColor = (value) => (/^#([\da-f]{3}){1,2}$/i.test(value) ? value : undefined);
 
-  // White where it reaches 4.5:1, else black: for all colours the same as by WCAG's formula.
-  const inkOn = (hex) => {
+  // With white where it reaches 4.5:1, else black: for all colours the same as by WCAG's formula.
+  const withInk = (hex) => {
     const parts = hex.match(hex.length < 5 ? /\w/g : /\w\w/g);
     const [red, green, blue] = parts.map((part) => {
       return (parseInt(part.repeat(3 - part.length), 16) / 255) ** 2.2;
     });
-    return 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff";
+    return [hex, 0.213 * red + 0.715 * green + 0.072 * blue > 0.18 ? "#000" : "#fff"];
   };
 
   const sheet = (text) => {
@@ -302,8 +302,8 @@
       return this.getAttribute("key") || undefined;
     }
 
-    get #color() {
-      return hexColor(this.getAttribute("color"));
+    #colours(config) {
+      return withInk(hexColor(this.getAttribute("color")) ?? hexColor(config?.color) ?? LADYBIRD);
     }
 
     get #side() {
@@ -321,12 +321,12 @@
 
     #draw() {
       const { label } = TEXTS[this.#language];
-      const color = this.#color ?? hexColor(this.#config.color) ?? LADYBIRD;
+      const [color, ink] = this.#colours(this.#config);
       const side = this.#side ?? this.#config.position;
       this.#button.lang = this.#note.lang = this.#language;
       this.#button.title = this.#button.ariaLabel = label;
       this.#paint.replaceSync(
-        `#launcher { background: ${color}; color: ${inkOn(color)}; }` +
+        `#launcher { background: ${color}; color: ${ink}; }` +
           (SIDE.test(side) && !this.isInline
             ? `#launcher, #note { inset-inline: auto; ${side}: ${GAP.replace("right", side)}; }`
             : ""),
@@ -375,7 +375,7 @@
       this.#isShown = true;
       this.#state();
       const isStill = [this.#opener, document.body].includes(document.activeElement);
-      this.#panel.show({ focus: isFocused && isStill });
+      this.#panel.show({ focus: isFocused && isStill, isAsked });
       if (isAsked && !this.isInline) remembered("1");
       this.#emit("open");
     }
@@ -390,7 +390,7 @@
         base,
         key: this.#key,
         language: this.#language,
-        color: this.#color,
+        colours: (told) => this.#colours(told),
         position: this.#side,
         inline: this.isInline,
         user: this.#user,
