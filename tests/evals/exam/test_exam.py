@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from coccinelle.evals.exam import actions
+from coccinelle.evals.exam.asking import says
 from coccinelle.evals.exam.model import (
     Exam,
     ExamNotFound,
@@ -143,6 +144,9 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     half = await seen(parts, tenant)
+    embedder = parts.embedder
+    assert isinstance(embedder, WordEmbedder)
+    embedder.embedded.clear()
 
     await asyncio.gather(run_exam(parts, tenant, exam_id), run_exam(parts, tenant, exam_id))
     whole = await seen(parts, tenant)
@@ -150,6 +154,7 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert 0 < half.asked < len(half.questions)
     assert whole.asked == len(whole.questions) == len(half.questions)
     kept = [q for q in half.questions if q.verdict]
+    assert {q.text for q in kept}.isdisjoint(embedder.embedded)
     assert [q for q in whole.questions if q.id in {k.id for k in kept}] == kept
 
 
@@ -258,6 +263,21 @@ async def test_a_change_that_breaks_a_corrected_answer_is_found(parts: Services)
     assert [run.has_passed for run in await run_tests(parts, tenant)] == [False]
     async with parts.db.tenant(tenant) as tx:
         assert [test.has_passed for test in await actions.tests(tx)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "is_said"),
+    [
+        ("Oui, dès 20 €, valable un an.", "Oui, valable un an, dès 20 €.", True),
+        ("Oui, dès 25 €, valable un an.", "Oui, valable un an, dès 20 €.", False),
+        ("Nous fermons le lundi.", "Les chiens calmes sont les bienvenus.", False),
+        ("", "Oui.", False),
+    ],
+)
+def test_an_answer_says_what_is_expected_with_its_figures_and_half_its_words(
+    answer: str, expected: str, is_said: bool
+) -> None:
+    assert says(answer, expected) == is_said
 
 
 async def test_an_answer_can_be_withdrawn(parts: Services) -> None:
