@@ -5,6 +5,7 @@ The catalogue is read as it is reviewed (`.po`), once, so that there is nothing 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from gettext import NullTranslations
 from importlib import resources
@@ -17,6 +18,7 @@ from coccinelle.foundation import i18n
 from coccinelle.foundation.i18n import LOCALES, Locale
 
 COOKIE = "lang"
+_BREAKABLE = re.compile(r" (?=[?!:;»]|%%)|(?<=«) ")
 CATALOGUE = resources.files("coccinelle.dashboard") / "locale/en/LC_MESSAGES/dashboard.po"
 
 
@@ -42,11 +44,18 @@ def catalogue() -> Catalog:
 
 
 class French(NullTranslations):
-    """The texts as they are written; none and one are singular."""
+    """The texts as they are written, with the spaces that a line is not broken at.
+
+    None and one are singular.
+    """
+
+    def gettext(self, message: str) -> str:
+        """A text."""
+        return _BREAKABLE.sub("\u00a0", message)
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
         """The one of two texts that goes with a number."""
-        return msgid1 if n < 2 else msgid2
+        return self.gettext(msgid1 if n < 2 else msgid2)
 
 
 class English(NullTranslations):
