@@ -159,6 +159,8 @@ async def test_the_greeting_is_shown_while_she_types(signed_in: SignedIn) -> Non
     await expect(preview).to_contain_text("Garage Dupont, bonjour ! Je suis Leyna")
     await page.get_by_role("radio", name="Accueil immobilier").check()
     await expect(preview).to_contain_text("estimer un bien")
+    asked = await page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
+    assert not [address for address in asked if "phone_number" in address]
 
 
 async def test_the_same_hours_for_all_weekdays_are_typed_once(signed_in: SignedIn) -> None:
@@ -253,3 +255,13 @@ async def test_a_colour_is_shown_before_it_is_saved(signed_in: SignedIn) -> None
     await field(page, "Couleur").fill("#ffe08a")
     await expect(page.locator("#sample circle")).to_have_attribute("fill", "#ffe08a")
     await expect(page.locator("#sample")).to_contain_text("choisissez plus foncé")
+
+
+async def test_the_enter_key_goes_on(signed_in: SignedIn) -> None:
+    page, _ = await signed_in()
+    await go_through(page, called="", until="staff")
+    await field(page, "Personne 1").press("Enter")
+    await arrived(page, "assistant")
+    await field(page, "Le nom de votre assistant").fill("Leyna")
+    await page.keyboard.press("Enter")
+    await arrived(page, "knowledge")

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from coccinelle.agents.model import Agent, Configuration
+from coccinelle.agents.model import Configuration
 from coccinelle.agents.sectors import Sector, sector_of
 from coccinelle.agents.types import Language, configured
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
@@ -203,11 +203,6 @@ def count(values: Form, name: str) -> int:
 def ranges(values: Form, weekday: int) -> int:
     """How many ranges of hours the form shows of a day: two, or as many as there are."""
     return max(2, count({k[4:]: v for k, v in values.items() if k[:4] == "day."}, f"{weekday}"))
-
-
-def agent_of(live: Sequence[Agent], agent_id: object) -> Agent | None:
-    """The agent of the onboarding, else the first that is live."""
-    return next((agent for agent in live if agent.id == agent_id), live[0] if live else None)
 
 
 def _asked(

@@ -34,6 +34,7 @@ Screen = Literal["business", "staff", "assistant", "knowledge", "done"]
 
 SCREENS: tuple[Screen, ...] = ("business", "staff", "assistant", "knowledge", "done")
 MAX_SOURCES = 100
+MAX_NUMBERS = 200
 BLANK_MEMBERS = 1
 BLANK_CLOSURES = 1
 BLANK_PAIRS = 2
@@ -58,11 +59,15 @@ ZONES = (
 
 @dataclass(frozen=True)
 class Here:
-    """Where an owner is: her business, her session, her assistant."""
+    """Where an owner is: her business, her session, its assistant and its number.
+
+    `first` is the agent that greets: that of the session, else the first that is live.
+    """
 
     tenant: Tenant
     session: Session
     agent: Agent | None
+    first: Agent | None
     number: Number | None
 
 
@@ -98,10 +103,12 @@ async def here(tx: TenantTx, held: Held) -> Here:
     tenant = await tenants_store.tenant(tx)
     if tenant is None:
         raise SessionNotFound
-    agent = forms.agent_of(await agents_store.live_agents(tx), held.agent_id)
-    found, _ = await numbers.listed(tx, limit=200)
-    own = (n for n in found if agent is not None and n.agent == agent.key and n.channel == "voice")
-    return Here(tenant, session, agent, next(own, None))
+    live = await agents_store.live_agents(tx)
+    agent = next((one for one in live if one.id == held.agent_id), None)
+    first = agent or (live[0] if live else None)
+    found, _ = await numbers.listed(tx, limit=MAX_NUMBERS)
+    own = (n for n in found if first is not None and n.agent == first.key and n.channel == "voice")
+    return Here(tenant, session, agent, first, next(own, None))
 
 
 def progress(screen: Screen, session: Session) -> dict[str, Any]:
@@ -152,7 +159,7 @@ async def staff(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: L
 async def assistant(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
     """The assistant, and how it will greet."""
     live = at.agent.configuration if at.agent else None
-    number = at.number.e164 if at.number else None
+    number = at.number.e164 if at.agent and at.number else None
     kept = forms.assistant_values(at.tenant, live, number)
     values = {**kept, **(typed or {})}
     return {
@@ -175,7 +182,7 @@ async def knowledge_found(
         "faqs": _shown(values, "faqs", BLANK_PAIRS),
         "known": known,
         "is_reading": any(not one.source.is_settled for one in known),
-        "called": at.agent.name if at.agent else "",
+        "called": at.first.name if at.first else "",
     }
 
 
@@ -185,7 +192,7 @@ async def done(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Lo
     key = await own_key(tx)
     return {
         "tenant": at.tenant,
-        "agent": at.agent,
+        "agent": at.first,
         "open_days": len({opening.weekday for opening in schedule.hours}),
         "known": await sources(tx, lang),
         "key": key,
