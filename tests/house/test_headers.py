@@ -127,6 +127,10 @@ KINDS = {
         "OPTIONS", CONFIG, {"Origin": KEY_PAGE, **ASKING_WITH_KEY}
     ),
     "demo page, of no demo business": Kind("GET", "/demo"),
+    "screen, no session": Kind("GET", "/dashboard/settings"),
+    "door": Kind("GET", "/login"),
+    "door, in English": Kind("GET", "/login", {"Accept-Language": "en"}),
+    "file of the screens": Kind("GET", "/dashboard/static/style.css"),
     "webhook, no page": webhook(),
     "webhook, its page": webhook(Origin="{page}"),
     "webhook, another page": webhook(Origin="https://evil.example"),
@@ -204,6 +208,7 @@ def written(street: Street, name: str, answer: httpx2.Response) -> str:
     for header, value in sorted(answer.headers.multi_items()):
         varying = VARYING.get(header)
         shown = "…" if varying and re.fullmatch(varying, value) else value
+        shown = re.sub(r"'nonce-[\w-]{22}'", "'nonce-…'", shown)
         shown = shown.replace(street.page, "(its page)").replace(street.business.host, "(its host)")
         if header not in NOT_OURS:
             lines.append(f"  {header}: {shown}")
