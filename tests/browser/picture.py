@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.browser import chromium
 from tests.browser.site import opened
 from tests.cli.conftest import Cli, Served
+
+Draw = Callable[[Served, Browser], Awaitable[bytes]]
 
 MOST_BYTES = 250_000
 WHEN = "2026-11-03T14:05:00+01:00"
@@ -67,9 +70,9 @@ async def draw(served: Served, browser: Browser) -> bytes:
     """The picture, as PNG of at most 256 colours."""
     desk, phone = [await _scene(served, browser, scene) for scene in (DESK, PHONE)]
     frame = await browser.new_page(viewport={"width": 2000, "height": 1000})
-    await frame.set_content(FRAME.format(desk=_encoded(desk), phone=_encoded(phone)))
+    await frame.set_content(FRAME.format(desk=encoded(desk), phone=encoded(phone)))
     whole = await frame.locator("body").screenshot()
-    return _quantised(whole)
+    return quantised(whole)
 
 
 async def _scene(served: Served, browser: Browser, scene: Scene) -> bytes:
@@ -102,11 +105,12 @@ async def _ask(page: Page, question: str) -> None:
     await field_.blur()
 
 
-def _encoded(png: bytes) -> str:
+def encoded(png: bytes) -> str:
+    """As a page may have it in a `data:` address."""
     return base64.b64encode(png).decode("ascii")
 
 
-def _quantised(png: bytes) -> bytes:
+def quantised(png: bytes) -> bytes:
     """In 256 colours: those that cover most of it, and the most distinct ones of its details."""
     whole = Image.open(io.BytesIO(png)).convert("RGB")
     common = whole.quantize(176, Image.Quantize.MEDIANCUT).getpalette() or []
@@ -118,7 +122,7 @@ def _quantised(png: bytes) -> bytes:
     return out.getvalue()
 
 
-async def _drawn(served: Served, folder: Path) -> bytes:
+async def _drawn(served: Served, folder: Path, draw: Draw) -> bytes:
     fonts = folder / "fonts.conf"
     lato = Path(font_lato.__file__).parent / "files"
     fonts.write_text(FONTS.format(fonts=lato, cache=folder / "cache"), "utf-8")
@@ -133,16 +137,16 @@ async def _drawn(served: Served, folder: Path) -> bytes:
     return drawn
 
 
-def main() -> None:
-    """Serve the demo and write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(draw: Draw = draw, about: str | None = __doc__) -> None:
+    """Serve the demo and write what `draw` draws of it."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("file", type=Path)
     file: Path = parser.parse_args().file
     with tempfile.TemporaryDirectory() as name:
         cli = Cli(Path(name) / "demo")
         with cli.serving("--demo") as served:
             served.until("/health")
-            drawn = asyncio.run(_drawn(served, Path(name)))
+            drawn = asyncio.run(_drawn(served, Path(name), draw))
         cli.forget()
     if len(drawn) > MOST_BYTES:
         sys.exit(f"{len(drawn)} bytes are too many for a README: {MOST_BYTES} at most")
