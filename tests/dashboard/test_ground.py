@@ -208,6 +208,7 @@ async def test_a_form_that_cannot_be_read_is_refused(
 
     assert answer.status_code == 422
     assert answer.headers["content-type"].startswith("text/html")
+    assert 'name="email"' not in answer.text  # Not even looked at by the page.
 
 
 async def test_a_form_that_is_too_large_is_refused_by_a_page(anybody: Reader) -> None:

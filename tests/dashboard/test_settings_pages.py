@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from coccinelle.agents.store import live_agents
@@ -33,6 +34,7 @@ STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("staff", {}),
     ("assistant", {"agent_type": "multi_purpose", "agent_name": "Leyna"}),
 )
+A_DAY_AGO = "UPDATE turns SET accepted_at = accepted_at - interval '1 day' WHERE tenant_id = %s"
 IPHONE = {"User-Agent": "Mozilla/5.0 (iPhone) Safari/1"}
 PWN = '"><script>window.__pwn=1</script>'
 
@@ -41,7 +43,9 @@ def figures(page: str) -> list[int]:
     return [int(number) for number in re.findall(r"<dd>(\d+)</dd>", page)]
 
 
-async def test_home_counts_what_was_said_today_and_who_waits(town: Town) -> None:
+async def test_home_counts_what_was_said_today_and_who_waits(
+    town: Town, server: EmbeddedPostgres
+) -> None:
     business = await move_in(town.house, "rivoli")
     boss = await joined(town.house, business.id)
     async with town.reader(boss) as reader:
@@ -54,10 +58,14 @@ async def test_home_counts_what_was_said_today_and_who_waits(town: Town) -> None
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [business.id])
             await handoffs.open(tx, conversation_id=row, reason="asked")
         busy = await reader.see("/dashboard")
+        with psycopg.connect(server.dsn(database="coccinelle"), autocommit=True) as connection:
+            connection.execute(A_DAY_AGO, [business.id])
+        later = await reader.see("/dashboard")
 
     assert figures(empty) == [0, 0, 0]
     assert "Personne n’a encore écrit aujourd’hui" in empty
     assert figures(busy) == [1, 2, 1]
+    assert figures(later) == [0, 0, 1]
 
 
 async def test_the_checklist_says_what_the_rows_say(

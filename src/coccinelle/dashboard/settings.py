@@ -174,7 +174,8 @@ async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
         await onboarding.save_business(tx, actor, session.id, sector=before.sector, facts=asked)
     after = await _tenant(tx)
     changed = [fact for fact in FACTS if getattr(before, fact) != getattr(after, fact)]
-    await audit.record(tx, actor, "company.changed", about=tx.tenant_id, facts=changed)
+    if changed:
+        await audit.record(tx, actor, "company.changed", about=tx.tenant_id, facts=changed)
 
 
 async def _devices(db: Database, caller: Caller, *, idle_days: int) -> dict[str, Any]:
