@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from coccinelle.knowledge.model import Question, faq_source
 from coccinelle.providers.embeddings.model import Embedder
 from coccinelle.tenants import actions as tenants
 from tests.embedder import WordEmbedder
+from tests.listening import listening
 
 ROOMY = {
     "COCCINELLE_RATE_ADDRESS_MESSAGES": "100000",
@@ -112,12 +112,12 @@ async def living(
         app = create_app(house, health or Health({}))
         config = uvicorn.Config(app, log_config=None, proxy_headers=False)
         server = uvicorn.Server(config)
-        listening = socket.create_server(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        listener = listening()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
             await asyncio.sleep(0.01)
         try:
-            yield house, f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield house, f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             await serving

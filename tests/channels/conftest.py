@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -23,6 +22,7 @@ from coccinelle.foundation.problems import Refusals
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants.callers import Callers
+from tests.listening import listening
 
 from .scripted import ScriptedEngine
 
@@ -94,7 +94,7 @@ class serving:  # noqa: N801  (reads as a verb: async with serving(app) as url)
     """A uvicorn of its own, on a free port of loopback."""
 
     def __init__(self, app: FastAPI):
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening()
         config = uvicorn.Config(
             app, log_config=None, proxy_headers=False, server_header=False, lifespan="off"
         )

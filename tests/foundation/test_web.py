@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -19,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from coccinelle.foundation import problems, web
 from coccinelle.foundation.problems import Refusals
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies, is_storable_json
+from tests.listening import listening
 
 SMALL = 1024
 
@@ -67,13 +67,13 @@ def built() -> FastAPI:
 
 @pytest.fixture(scope="module")
 async def url() -> AsyncIterator[str]:
-    listening = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     config = uvicorn.Config(built(), log_config=None, lifespan="off", proxy_headers=False)
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listening]))
+    serving = asyncio.create_task(server._serve([listener]))
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
         await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     await serving
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from coccinelle.house import open_house
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.journeys.watched import Reaper, WatchedDatabase
+from tests.listening import listening
 
 LEASE_SECONDS = 5
 TEXTS = {
@@ -65,7 +65,7 @@ async def post(
 
 
 async def serve(address: str, data: str, llm: str) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     settings = _settings(llm, data=Path(data))
     async with open_house(settings, Addresses(address, address)) as house:
         app = create_app(house, Health({}))
