@@ -639,7 +639,7 @@ async def test_a_compressed_body_arrives_whole() -> None:
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
-        (gzip.compress(b"a" * 900)[:-9], "gzip"),
+        (gzip.compress(b"a" * 900, mtime=0)[:-9], "gzip"),
         (b"no gzip", "gzip"),
         (b"x", "br"),
         (b"x", "gzip, br"),
