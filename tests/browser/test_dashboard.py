@@ -166,6 +166,20 @@ async def test_a_key_is_copied_once_and_revoked_by_two_taps(entering: Entering) 
     await expect(page.get_by_text("Caisse", exact=True)).to_have_count(0)
 
 
+async def test_a_button_that_is_pressed_twice_does_one_thing(entering: Entering) -> None:
+    page, _ = await entering()
+    await page.goto("/dashboard/settings/keys")
+    await page.locator("#public-name").fill("Mon site")
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    button = page.get_by_role("button", name="Créer la clé du site")
+    await button.evaluate("(button) => { button.click(); button.click(); }")
+    await expect(page.get_by_role("status")).to_contain_text("La clé est prête")
+
+    assert sent.count("POST") == 1
+    await expect(page.locator("#public .lines > li")).to_have_count(1)
+
+
 @pytest.mark.parametrize("options", [ON_PHONE, AT_DESK, IN_THE_DARK], ids=["phone", "desk", "dark"])
 async def test_axe_finds_nothing_and_every_page_fits(
     house: House, visiting: Visiting, entering: Entering, options: dict[str, object]
