@@ -21,8 +21,8 @@ NAMES = {
         "close": "Fermer la discussion",
         "messages": "Messages",
         "copy": "Copier la réponse",
-        "up": "Cette réponse m'a aidé",
-        "down": "Cette réponse ne m'a pas aidé",
+        "up": "Cette réponse m'a été utile",
+        "down": "Cette réponse ne m'a pas été utile",
     },
     "en": {
         "dialog": "Chat with L'Agence des Copines",
@@ -209,7 +209,7 @@ async def test_the_keyboard_alone_is_enough(page: Page, site: Site, scripted: Sc
     for _ in range(12):
         await page.keyboard.press("Tab")
         reached.add(await page.evaluate(FOCUSED))
-    assert {"Copier la réponse", "Cette réponse m'a aidé", "Messages"} <= reached
+    assert {"Copier la réponse", "Cette réponse m'a été utile", "Messages"} <= reached
 
 
 async def test_a_screen_reader_hears_sentences_once_and_no_tokens(

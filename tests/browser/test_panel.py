@@ -390,8 +390,8 @@ async def test_the_history_comes_from_the_server_and_is_marked(
     scripted.say("Une réponse.", sources=SOURCES)
     await visit(page, site, scripted)
     await say(page, "Une question")
-    await page.get_by_role("button", name="Cette réponse m'a aidé").click()
-    await expect(page.get_by_role("button", name="m'a aidé")).to_have_attribute(
+    await page.get_by_role("button", name="Cette réponse m'a été utile").click()
+    await expect(page.get_by_role("button", name="m'a été utile")).to_have_attribute(
         "aria-pressed", "true"
     )
     conversation = sent(scripted)[0]["conversation_id"]
@@ -401,7 +401,7 @@ async def test_the_history_comes_from_the_server_and_is_marked(
     await page.reload()
     await expect(bubbles(page)).to_have_count(4)
     await expect(bubbles(page).nth(1).locator(".sources li")).to_have_count(2)
-    await expect(page.get_by_role("button", name="ne m'a pas aidé")).to_have_attribute(
+    await expect(page.get_by_role("button", name="ne m'a pas été utile")).to_have_attribute(
         "aria-pressed", "true"
     )
     await expect(bubbles(page).nth(2)).to_contain_text("Maudune personne de l'équipe")
@@ -415,7 +415,7 @@ async def test_an_opinion_that_is_not_kept_is_taken_back(
     await visit(page, site, scripted)
     await say(page, "Bonjour")
     scripted.refuse(503, "unavailable", path="/feedback")
-    down = page.get_by_role("button", name="ne m'a pas aidé")
+    down = page.get_by_role("button", name="ne m'a pas été utile")
     await down.click()
     await expect(page.locator(".told")).to_contain_text("de notre côté")
     await expect(down).to_have_attribute("aria-pressed", "false")

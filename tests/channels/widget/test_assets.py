@@ -77,7 +77,9 @@ def test_scripts_are_sent_without_comments_and_with_their_strings_as_they_are(
         "  // A remark.\n"
         'export const url = "https://a.example"; // Beside.\n'
         "const rule = /[/]*/; /* one */\n"
-        "const sheet = `\n  .panel { width: ${url} } /* kept */\n`;\n"
+        "const name = `a,  b { ${url} } /* kept */`;\n"
+        "const sheet = `\n  .panel,\n"
+        "  a :hover { width: calc(1px + ${url}); margin: ${url} 0 }\n`;\n"
     )
     assets = read_assets(folder(tmp_path, texts=written, widget=f"/* Hello. */\n{LAUNCHER}"))
     sent = assets.files["texts.js"].content.decode()
@@ -85,7 +87,8 @@ def test_scripts_are_sent_without_comments_and_with_their_strings_as_they_are(
     assert not any(gone in sent for gone in ("promises", "remark", "Beside", "one"))
     assert 'export const url="https://a.example";' in sent
     assert "const rule=/[/]*/;" in sent
-    assert "`\n  .panel { width: ${url} } /* kept */\n`" in sent
+    assert "`a,  b { ${url} } /* kept */`" in sent
+    assert "` .panel,a :hover{width: calc(1px + ${url});margin: ${url} 0}`" in sent
     assert assets.launcher.content.startswith(b"const load")
     assert assets.files["coccinelle.d.ts"].content.startswith(b"// Types.")
 

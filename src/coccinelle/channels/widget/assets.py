@@ -33,6 +33,10 @@ _FOR_ANY_PAGE = {
 }
 _IN_MODULES = re.compile(r'"\./([A-Za-z0-9_-]+)\.js"')
 _IN_LAUNCHER = re.compile(r'"\./widget/([A-Za-z0-9_-]+)\.js"')
+# A string that begins with a line break is a stylesheet: nothing else is written like that.
+_STYLES = re.compile(r"`\n[^`]*`")
+_SPACES = re.compile(r"\s+")
+_AROUND_SIGNS = re.compile(r"(\$\{[^}]*\})| ?([{};,]) ?")  # But not around what is filled in.
 _HASHED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<digest>[0-9a-f]{16})\.js")
 
 
@@ -65,8 +69,8 @@ def read_assets(folder: Traversable = STATIC) -> Assets:
     """The files of `folder`, in which `"./name.js"` becomes `"./name.<digest>.js"`.
 
     In the launcher it is `"./widget/name.js"`. What a module imports is named before the module is,
-    so that its own name changes with anything that it loads. Comments on lines of their own are for
-    who reads the source: they are not sent, and line numbers stay.
+    so that its own name changes with anything that it loads. Comments and spaces are for who reads
+    the source: they are not sent.
 
     Raises:
         BrokenAssets: modules import each other in a circle, or one that is not there; or the
@@ -106,9 +110,13 @@ def _files(folder: Traversable) -> list[Traversable]:
 
 
 def _sent(file: Traversable) -> str:
-    """A file as visitors get it: scripts without comments and indentation."""
+    """A file as visitors get it: scripts without comments and indentation, their styles too."""
     text = file.read_text("utf-8")
-    return str(jsmin(text)) if file.name.endswith(".js") else text
+    return _STYLES.sub(_tightened, jsmin(text)) if file.name.endswith(".js") else text
+
+
+def _tightened(styles: re.Match[str]) -> str:
+    return _AROUND_SIGNS.sub(r"\1\2", _SPACES.sub(" ", styles[0]))
 
 
 def _dependencies_first(modules: Mapping[str, str]) -> list[str]:

@@ -2,14 +2,15 @@ import { button, element, icon, initial } from "./elements.js";
 import { address, link, Markdown, plain } from "./markdown.js";
 
 const NEAR_END_PX = 48;
+const NEAR_START_PX = 400;
 const MOST_KEPT = 12;
 
 /**
  * What was said, oldest first, in a box that scrolls. It follows what is added for as long as the
  * reader is at its end; else it says that there is something new.
  *
- * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), and what
- * answers offer: `onfeedback(turnId, score)` -> promise.
+ * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), `ontop()`
+ * (the reader is near the beginning), and what answers offer: `onfeedback(turnId, score)` -> promise.
  */
 export class Bubbles {
   #options;
@@ -71,15 +72,17 @@ export class Bubbles {
   before(fn) {
     const first = this.#list.firstChild;
     const day = this.#lastDay;
+    const { scrollHeight, scrollTop } = this.#scroller;
     this.#before = first;
     this.#lastDay = "";
     this.#isBulk = true;
     fn();
     this.#isBulk = false;
     this.#before = null;
-    this.follow();
     if (first?.dataset.day === this.#lastDay) first.remove();
     this.#lastDay = day || this.#lastDay;
+    this.#scroller.scrollTop = scrollTop + this.#scroller.scrollHeight - scrollHeight;
+    this.follow();
   }
 
   /** What the visitor said. */
@@ -141,6 +144,7 @@ export class Bubbles {
   #scrolled() {
     this.#isFollowing = this.#isAtEnd();
     if (this.#isFollowing) this.#pill.hidden = true;
+    if (this.#scroller.scrollTop < NEAR_START_PX) this.#options.ontop();
   }
 
   #day(at) {

@@ -9,6 +9,7 @@ const UNANSWERED_POLL_MS = 3000;
 const MOST_POLLS = 8;
 const PERSON_POLL_MS = 20_000;
 const LATE_HISTORY_MS = 5000;
+const MOST_AT_ONCE = 30;
 const MESSAGE_CHARS = 2000;
 const NEAR_LIMIT = 0.8;
 const KEY_OF_IME = 229;
@@ -43,6 +44,7 @@ class Panel {
   #agent = "";
   #user = null;
   #drawn = new Set();
+  #older = [];
   #unanswered = null;
   #hasBegun = false;
   #isKnown = false;
@@ -64,6 +66,7 @@ class Panel {
       t,
       hosts: () => this.#config?.link_hosts ?? [],
       announce: (text) => this.#announcer.say(text),
+      ontop: () => this.#drawOlder(),
       onfeedback: (turnId, score) => this.#transport.feedback(turnId, score),
     });
     this.#composer = new Composer({
@@ -290,32 +293,42 @@ class Panel {
     const items = await history;
     clearTimeout(late);
     if (this.#life.signal.aborted) return;
-    this.#bubbles.before(() => {
-      if (items) this.#merge(items);
-      else this.#bubbles.note(this.#t.noHistory);
-    });
+    this.#older = this.#unseen(items ?? []);
+    this.#bubbles.before(() => items || this.#bubbles.note(this.#t.noHistory));
+    this.#drawOlder();
     this.#exchange.open();
     if (this.#isReachable) this.#bubbles.toEnd();
     this.#pollUnanswered();
   }
 
-  #merge(items, isNews = false) {
-    for (const [index, item] of items.entries()) {
-      const { author, turn_id: turn, id } = item;
-      const name = author !== "person" && turn ? `${author} ${turn}` : id;
-      if (this.#drawn.has(name) || this.#exchange.knows(turn, author)) continue;
-      this.#drawn.add(name);
-      const bubble = this.#drawItem(item, items[index - 1]);
-      if (isNews && author !== "customer") {
-        this.#announcer.say(this.#t.says(bubble.author) + item.text);
-      }
-    }
-    this.#isReachable ||= items.length > 0;
-    const last = items.at(-1);
-    this.#unanswered = last?.author === "customer" ? last : null;
+  /** Draws the last few of what is not drawn yet, so that no task is long. */
+  #drawOlder(count = MOST_AT_ONCE) {
+    const items = this.#older.splice(-count);
+    if (items[0]) this.#bubbles.before(() => items.forEach((item) => this.#drawItem(item)));
   }
 
-  #drawItem({ author, text, timestamp, name, turn_id, outcome, feedback, sources }, before) {
+  #merge(items) {
+    for (const item of this.#unseen(items)) {
+      const bubble = this.#drawItem(item);
+      if (item.author !== "customer") this.#announcer.say(this.#t.says(bubble.author) + item.text);
+    }
+  }
+
+  /** What is not known yet: from now on, it is. */
+  #unseen(items) {
+    const last = items.at(-1);
+    this.#isReachable ||= Boolean(last);
+    this.#unanswered = last?.author === "customer" ? last : null;
+    return items.filter((item, index) => {
+      const { author, turn_id: turn, id } = item;
+      const name = author !== "person" && turn ? `${author} ${turn}` : id;
+      if (this.#drawn.has(name) || this.#exchange.knows(turn, author)) return false;
+      item.question = items[index - 1]?.text;
+      return this.#drawn.add(name);
+    });
+  }
+
+  #drawItem({ author, text, timestamp, name, turn_id, outcome, feedback, sources, question }) {
     const at = new Date(timestamp);
     if (author === "customer") return this.#bubbles.customer(text, at);
     const isPerson = author === "person";
@@ -323,7 +336,7 @@ class Panel {
     const bubble = this.#bubbles.answer(said, at, isPerson);
     bubble.show(text, sources ?? []);
     if (!isPerson) bubble.offer(turn_id, feedback);
-    if (outcome === "interrupted" && before) this.#exchange.offerAgain(bubble, before.text);
+    if (outcome === "interrupted" && question) this.#exchange.offerAgain(bubble, question);
     return bubble;
   }
 
@@ -340,7 +353,7 @@ class Panel {
     const items = await this.#transport.history().catch(() => null);
     const isSame = this.#transport.conversation.conversationId === conversationId;
     if (!items || !isSame || this.#life.signal.aborted) return;
-    if (this.#exchange.isIdle) this.#merge(items, true);
+    if (this.#exchange.isIdle) this.#merge(items);
     else this.#isStale = true;
   }
 
@@ -350,7 +363,7 @@ class Panel {
     if (!question || !this.#exchange.isIdle) return;
     const bubble = this.#bubbles.answer(this.#name);
     bubble.wait(this.#t.thinking);
-    let left = question.outcome === "failed" ? 0 : MOST_POLLS;
+    let left = /^(failed|interr)/.test(question.outcome) ? 0 : MOST_POLLS;
     const poll = async () => {
       await this.#update();
       if (!this.#unanswered || !this.#exchange.isIdle) bubble.remove();
@@ -377,6 +390,7 @@ class Panel {
     this.#exchange.stop();
     this.#bubbles.clear();
     this.#drawn.clear();
+    this.#older = [];
     this.#unanswered = null;
     this.#isReachable = this.#isHanded = this.#isKnown = this.#isStale = false;
     this.#parts.handed.hidden = true;
@@ -434,6 +448,7 @@ class Panel {
 
   #saved() {
     const { company, disclosure } = this.#config ?? {};
+    this.#drawOlder(this.#older.length);
     this.#bubbles.save(String(company), disclosure);
     this.#parts.more.focus();
   }
@@ -605,10 +620,6 @@ class Composer {
     this.#maxChars = maxChars;
     this.#input.disabled = this.#send.disabled = false;
     this.#changed();
-  }
-
-  close() {
-    this.#input.disabled = this.#send.disabled = true;
   }
 
   focus() {
