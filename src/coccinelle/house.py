@@ -64,6 +64,7 @@ class House:
     views: Views
     orchestrator: Orchestrator
     answer_model: AnswerModel
+    usual_model: LanguageModel | None
     engine_settings: EngineSettings
     engine: Engine
     parse_limits: ParseLimits
@@ -143,6 +144,7 @@ def _assembled(
         views=views,
         orchestrator=orchestrator,
         answer_model=answer_model,
+        usual_model=models.usual(),
         engine_settings=engine_settings,
         engine=engine,
         parse_limits=ParseLimits(
@@ -179,12 +181,15 @@ class _Models:
         seconds = self._settings.llm_routing_seconds
         return self._chain(names, "route", Deadlines(seconds, seconds, seconds)) if names else None
 
+    def usual(self) -> LanguageModel | None:
+        """The answer models of the settings, for what no agent says; None when none is set."""
+        names = self._settings.answer_models
+        return self._chain(names, "answer", self._answer_deadlines()) if names else None
+
     def answering(self) -> AnswerModel:
         """The models of an agent's version, else those of the settings, else none."""
         settings = self._settings
-        deadlines = Deadlines(
-            settings.llm_first_token_seconds, settings.llm_gap_seconds, settings.llm_total_seconds
-        )
+        deadlines = self._answer_deadlines()
 
         @cache
         def chain(names: tuple[str, ...]) -> LanguageModel:
@@ -196,6 +201,12 @@ class _Models:
             return chain(names) if names else None
 
         return of
+
+    def _answer_deadlines(self) -> Deadlines:
+        settings = self._settings
+        return Deadlines(
+            settings.llm_first_token_seconds, settings.llm_gap_seconds, settings.llm_total_seconds
+        )
 
     def _chain(self, names: Sequence[str], task: str, deadlines: Deadlines) -> LanguageModel:
         guarded = [

@@ -39,6 +39,7 @@ from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.house import House
 from tests.accounts import PASSWORD, Account, joined
+from tests.examined import examined
 from tests.house.hostile import (
     CANARY,
     NOT_JSON,
@@ -88,6 +89,7 @@ class Street:
     owner: Account
     member: Account
     onboarding_id: str
+    question_id: str
     described: dict[str, Any]
 
     def client(self, *, by: By) -> httpx2.AsyncClient:
@@ -111,6 +113,7 @@ class Street:
             "{source_id}": str(self.rivoli.source_id),
             "{user_id}": str(self.member.user_id),
             "{session_id}": self.onboarding_id,
+            "{question_id}": self.question_id,
             "{model}": "audrey",
         }
         for name, value in values.items():
@@ -133,7 +136,8 @@ async def street(
         page = await visited(house, url, rivoli)
         people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
         onboarding_id = await begun(url, people[0])
-        yield Street(url, rivoli, *ids, token, page, *people, onboarding_id, described)
+        asked = str((await examined(house.db, rivoli.id)).gap_id)
+        yield Street(url, rivoli, *ids, token, page, *people, onboarding_id, asked, described)
 
 
 async def begun(url: str, owner: Account) -> str:
@@ -193,7 +197,7 @@ async def crowd(
         async with living(addresses, data, environment=environment) as (house, url):
             nordlys = await move_in(house, "nordlys")
             owner = await joined(house, nordlys.id)
-            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", {})
+            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", "", {})
             slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
             yield Crowd(street, slow)
             for one in slow:
@@ -375,6 +379,12 @@ DOORS = {
     f"POST /api/v1/onboarding/session/{{session_id}}/{step}": Door(bodies, by="session")
     for step, bodies in ONBOARDING.items()
 } | {
+    "POST /api/v1/onboarding/session/{session_id}/suggest": Door(
+        lambda: [{"website": "a.example"}], by="session", status=202
+    ),
+    "POST /api/v1/onboarding/session/{session_id}/exam/questions/{question_id}/answer": Door(
+        lambda: [{"text": "Sous quatorze jours."}], by="session"
+    ),
     "POST /api/v1/auth/signup": Door(lambda: [_signup()], status=201),
     "POST /api/v1/auth/login": Door(
         lambda: [{"email": "nobody@example.com", "password": PASSWORD, "tenant": "rivoli"}],

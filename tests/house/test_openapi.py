@@ -282,12 +282,16 @@ def valid(name: str) -> bytes:
         return b'{"company_name":"Rivoli","sector":"autre"}'
     if name.endswith("/assistant"):
         return b'{"agent_type":"custom","agent_name":"Leyna"}'
+    if name.endswith("/suggest"):
+        return b'{"website":"a.example"}'
+    if name.endswith("/answer"):
+        return b'{"text":"Oui."}'
     return b'{"question":"Quels sont vos horaires ?"}' if name.endswith("/search") else b"{}"
 
 
 def written(path: str) -> str:
     """The address of a path of OpenAPI, with ids that nobody has."""
-    ids = ("session_id", "invitation_id", "user_id", "key_id")
+    ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id")
     for name in ("conversation_id", "turn_id", "source_id", "model", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path + ("?user_id=u" if path.endswith("/messages") else "")

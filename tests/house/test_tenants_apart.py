@@ -19,6 +19,7 @@ from coccinelle.foundation.postgres import Addresses
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.house import House
 from tests.accounts import PASSWORD, Account, joined
+from tests.examined import Examined, examined
 from tests.house.test_openapi import KINDS
 from tests.living import Business, client, living, move_in
 
@@ -43,6 +44,7 @@ class Street:
     key_ids: dict[str, UUID]
     session_id: UUID
     onboarding_id: UUID
+    examined: Examined
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,8 @@ async def street(
         people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
         invitation_id, key_ids, session_id = await lent(url, people[0])
         theirs = invitation_id, key_ids, session_id, await begun(url, people[0])
-        yield Street(house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs)
+        known = await examined(house.db, rivoli.id)
+        yield Street(house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs, known)
 
 
 async def lent(url: str, owner: Account) -> tuple[UUID, dict[str, UUID], UUID]:
@@ -254,6 +257,18 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         f"{named}/staff": (f"{session}/staff", {"json": {}}),
         f"{named}/assistant": (f"{session}/assistant", {"json": agent}),
         f"{named}/knowledge": (f"{session}/knowledge", {"json": {}}),
+        f"{named}/exam": (f"{session}/exam", {}),
+        f"GET {base}/session/{{session_id}}/exam": (f"{session}/exam", {}),
+        f"{named}/exam/questions/{{question_id}}/answer": (
+            f"{session}/exam/questions/{street.examined.gap_id}/answer",
+            {"json": {"text": "Sous quatorze jours."}},
+        ),
+        f"{named}/exam/questions/{{question_id}}/dismiss": (
+            f"{session}/exam/questions/{street.examined.gap_id}/dismiss",
+            {},
+        ),
+        f"{named}/suggest": (f"{session}/suggest", {"json": {"website": "a.example"}}),
+        f"GET {base}/session/{{session_id}}/suggest": (f"{session}/suggest", {}),
         f"{named}/complete": (f"{session}/complete", {}),
         f"GET {base}/agent-types": (f"{base}/agent-types", {}),
         f"GET {base}/sectors": (f"{base}/sectors", {}),
@@ -359,6 +374,11 @@ def job_arguments(street: Street) -> dict[str, dict[str, Any]]:
     """For each job of a tenant: arguments that name the first business's rows."""
     return {
         "ingest_source": {"source_id": str(street.rivoli.source_id), "generation": 99},
+        "hold_exam": {"exam_id": str(street.examined.exam_id)},
+        "suggest_business": {
+            "session_id": str(street.onboarding_id),
+            "reading_id": str(street.onboarding_id),
+        },
         "mail_handoff": {"handoff_id": str(street.handoff_id)},
         "mail_invitation": {
             "invitation_id": str(street.invitation_id),
@@ -376,6 +396,7 @@ HOUSEKEEPING = {
     "forget_hits",
     "forget_attempts",
     "tell_hours",
+    "forget_suggestions",
 }
 # Jobs that are about a user: of whichever tenants, she is no tenant's.
 OF_USERS = {"mail_password_reset"}
@@ -384,6 +405,8 @@ OF_USERS = {"mail_password_reset"}
 async def test_no_job_reaches_another_business(
     street: Street, server: EmbeddedPostgres, addresses: Addresses
 ) -> None:
+    async with queue(addresses.login) as running:  # What the tests before asked for.
+        await work(running, street.house, concurrency=1, until_idle=True)
     before = fingerprint(server, street.rivoli.id)
     ours = {name for name in jobs.tasks if not name.startswith(("builtin", "procrastinate"))}
     assert ours == set(job_arguments(street)) | HOUSEKEEPING | OF_USERS

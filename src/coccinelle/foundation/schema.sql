@@ -720,6 +720,28 @@ CREATE TABLE public.onboarding_sessions (
 
 ALTER TABLE ONLY public.onboarding_sessions FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.onboarding_suggestions (
+    tenant_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    id uuid NOT NULL,
+    website text NOT NULL,
+    state text DEFAULT 'reading'::text NOT NULL,
+    failure_code text,
+    failure_values jsonb,
+    found jsonb,
+    cost_microeur bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone DEFAULT (now() + '1 day'::interval) NOT NULL,
+    CONSTRAINT onboarding_suggestions_check CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
+    CONSTRAINT onboarding_suggestions_check1 CHECK (((state = 'done'::text) = (found IS NOT NULL))),
+    CONSTRAINT onboarding_suggestions_check2 CHECK (((state = 'reading'::text) = (finished_at IS NULL))),
+    CONSTRAINT onboarding_suggestions_state_check CHECK ((state = ANY (ARRAY['reading'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT onboarding_suggestions_website_check CHECK (((length(website) >= 1) AND (length(website) <= 2048)))
+);
+
+ALTER TABLE ONLY public.onboarding_suggestions FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.opening_hours (
     tenant_id uuid NOT NULL,
     weekday smallint NOT NULL,
@@ -1248,6 +1270,12 @@ ALTER TABLE ONLY public.onboarding_sessions
 ALTER TABLE ONLY public.onboarding_sessions
     ADD CONSTRAINT onboarding_sessions_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY public.onboarding_suggestions
+    ADD CONSTRAINT onboarding_suggestions_pkey PRIMARY KEY (tenant_id, session_id);
+
+ALTER TABLE ONLY public.onboarding_suggestions
+    ADD CONSTRAINT onboarding_suggestions_tenant_id_id_key UNIQUE (tenant_id, id);
+
 ALTER TABLE ONLY public.opening_hours
     ADD CONSTRAINT opening_hours_pkey PRIMARY KEY (tenant_id, weekday, opens);
 
@@ -1624,6 +1652,9 @@ ALTER TABLE ONLY public.onboarding_sessions
 ALTER TABLE ONLY public.onboarding_sessions
     ADD CONSTRAINT onboarding_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.onboarding_suggestions
+    ADD CONSTRAINT onboarding_suggestions_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES public.onboarding_sessions(tenant_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.opening_hours
     ADD CONSTRAINT opening_hours_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
@@ -1803,6 +1834,8 @@ ALTER TABLE public.onboarding_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.onboarding_sessions ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.onboarding_suggestions ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.opening_hours ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own ON public.memberships FOR SELECT TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user)));
@@ -1896,6 +1929,8 @@ CREATE POLICY tenant_isolation ON public.model_calls TO coccinelle_app USING ((t
 CREATE POLICY tenant_isolation ON public.onboarding_events TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.onboarding_sessions TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.onboarding_suggestions TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.opening_hours TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -2058,6 +2093,8 @@ GRANT SELECT(id) ON TABLE public.onboarding_sessions TO coccinelle_directory;
 GRANT SELECT(started_at) ON TABLE public.onboarding_sessions TO coccinelle_directory;
 
 GRANT SELECT(completed_at) ON TABLE public.onboarding_sessions TO coccinelle_directory;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.onboarding_suggestions TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.opening_hours TO coccinelle_app;
 

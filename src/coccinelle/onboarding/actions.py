@@ -30,7 +30,8 @@ from coccinelle.knowledge.model import NewSource, Question, faq_source, text_sou
 from coccinelle.numbers import actions as numbers
 from coccinelle.numbers.model import normalised
 from coccinelle.onboarding import hours as opening_hours
-from coccinelle.onboarding import store
+from coccinelle.onboarding import store, suggestions
+from coccinelle.onboarding.jobs import suggest_business
 from coccinelle.onboarding.model import (
     NUMBERS,
     PLACES,
@@ -44,6 +45,7 @@ from coccinelle.onboarding.model import (
     key_of,
     web_address,
 )
+from coccinelle.onboarding.suggestions import Proposed
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants_store
@@ -213,6 +215,31 @@ async def complete(tx: TenantTx, actor: Actor, session_id: UUID) -> Session:
     await store.insert_events(tx, session_id, [("complete", "saved")])
     await audit.record(tx, actor, "onboarding.completed", about=session_id)
     return await get(tx, session_id)
+
+
+async def suggest(tx: TenantTx, actor: Actor, session_id: UUID, website: str) -> Proposed:
+    """Have a worker read `website` and propose what it says of the business, which is not written.
+
+    The same site that is being read is given back; another one takes its place.
+
+    Raises:
+        SessionNotFound
+        BadAddress: `website` is no address.
+    """
+    _site(website)
+    await _held(tx, session_id)
+    known = await suggestions.known(tx, session_id)
+    if known is not None and known.state == "reading" and known.website == website:
+        return known
+    reading_id = await suggestions.insert(tx, session_id, website)
+    await tx.defer(
+        suggest_business,
+        lock=f"suggestion:{session_id}",
+        session_id=str(session_id),
+        reading_id=str(reading_id),
+    )
+    await audit.record(tx, actor, "onboarding.site_read", about=session_id)
+    return await suggestions.get(tx, session_id)
 
 
 async def note_failure(

@@ -3,23 +3,25 @@
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from coccinelle.agents.sectors import sectors
 from coccinelle.foundation import problems
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import CoccinelleError
-from coccinelle.foundation.i18n import Locale, locale_of
-from coccinelle.foundation.problems import documented
 from coccinelle.knowledge.model import Question
-from coccinelle.onboarding import actions
+from coccinelle.onboarding import actions, exam_api
+from coccinelle.onboarding.api_ground import (
+    Authenticate,
+    Language,
+    SessionInPath,
+    problems_of,
+)
 from coccinelle.onboarding.api_model import (
-    AN_ID,
     AgentTypesOut,
     AssistantBody,
     BusinessBody,
@@ -37,29 +39,6 @@ from coccinelle.tenants.model import Caller
 
 PREFIX = "/api/v1/onboarding"
 
-Authenticate = Callable[[Request], Awaitable[Caller]]
-SessionInPath = Annotated[UUID, Path(description="The session.", examples=[AN_ID])]
-
-_PROBLEMS: dict[int | str, str] = {
-    401: "The request brings no session of somebody who is logged in (`session_required`).",
-    403: "She is no admin of the business (`role_missing`).",
-    404: "There is no such onboarding session, or it is another business's"
-    " (`onboarding_not_found`).",
-    409: "An earlier step comes first (`step_too_early`), another business has the number"
-    " (`number_taken`), or steps are missing (`onboarding_incomplete`, with `missing`).",
-    413: "More bytes than are accepted (`too_large`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
-
-
-def _locale(request: Request) -> Locale:
-    return locale_of(request.headers.get("accept-language"))
-
-
-Language = Annotated[Locale, Depends(_locale)]
-
 
 def routes(db: Database, caller: Authenticate) -> APIRouter:
     """The routes of onboarding.
@@ -70,6 +49,7 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
     api = APIRouter(prefix=PREFIX, tags=["onboarding"])
     api.include_router(_session_routes(db, caller))
     api.include_router(_step_routes(db, caller))
+    api.include_router(exam_api.routes(db, caller))
     api.include_router(_template_routes(caller))
     return api
 
@@ -84,7 +64,7 @@ def _session_routes(db: Database, caller: Authenticate) -> APIRouter:
         summary="Open the onboarding session",
         response_description="It was opened.",
         responses={
-            **_problems(422),
+            **problems_of(422),
             200: {"model": SessionOut, "description": "It was open already."},
         },
     )
@@ -99,7 +79,7 @@ def _session_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}",
         summary="See an onboarding session",
         response_description="The session.",
-        responses=_problems(404, 422),
+        responses=problems_of(404, 422),
     )
     async def get_session(who: Who, session_id: SessionInPath) -> SessionOut:
         """The step to do next, and which steps are done."""
@@ -122,7 +102,7 @@ def _step_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}/business",
         summary="Say what the business is",
         response_description="It is saved.",
-        responses=_problems(404, 413, 422),
+        responses=problems_of(404, 413, 422),
     )
     async def save_business(who: Who, session_id: SessionInPath, body: BusinessBody) -> SessionOut:
         """The facts that every answer may state, from its next one on."""
@@ -137,7 +117,7 @@ def _step_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}/staff",
         summary="Say who takes appointments, and the opening hours",
         response_description="They are saved.",
-        responses=_problems(404, 409, 413, 422),
+        responses=problems_of(404, 409, 413, 422),
     )
     async def save_staff(who: Who, session_id: SessionInPath, body: StaffBody) -> SessionOut:
         """What is not said is what the sector usually has. Answers know the hours at once."""
@@ -158,7 +138,7 @@ def _step_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}/assistant",
         summary="Create the assistant",
         response_description="It is live.",
-        responses=_problems(404, 409, 413, 422),
+        responses=problems_of(404, 409, 413, 422),
     )
     async def save_assistant(
         who: Who, session_id: SessionInPath, body: AssistantBody
@@ -176,7 +156,7 @@ def _step_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}/knowledge",
         summary="Give the assistant what it answers from",
         response_description="It is kept, and will be read.",
-        responses=_problems(404, 409, 413, 422),
+        responses=problems_of(404, 409, 413, 422),
     )
     async def save_knowledge(
         who: Who, session_id: SessionInPath, body: KnowledgeBody
@@ -198,7 +178,7 @@ def _step_routes(db: Database, caller: Authenticate) -> APIRouter:
         "/session/{session_id}/complete",
         summary="Complete the onboarding",
         response_description="It is complete.",
-        responses=_problems(404, 409, 422),
+        responses=problems_of(404, 409, 422),
     )
     async def complete(who: Who, session_id: SessionInPath) -> SessionOut:
         """409 `onboarding_incomplete` while business, staff or assistant is `missing`."""
@@ -215,7 +195,7 @@ def _template_routes(caller: Authenticate) -> APIRouter:
         "/agent-types",
         summary="List types of assistants",
         response_description="Every type.",
-        responses=_problems(422),
+        responses=problems_of(422),
     )
     async def list_agent_types(locale: Language) -> AgentTypesOut:
         """What each fills in, in the language of `Accept-Language`."""
@@ -225,7 +205,7 @@ def _template_routes(caller: Authenticate) -> APIRouter:
         "/sectors",
         summary="List sectors",
         response_description="Every sector.",
-        responses=_problems(422),
+        responses=problems_of(422),
     )
     async def list_sectors(locale: Language) -> SectorsOut:
         """What a business of each begins with, in the language of `Accept-Language`."""
@@ -262,9 +242,3 @@ async def _note(db: Database, request: Request, error: Exception) -> None:
     code = problems.problem_of(error, locale="fr", request_id="").code
     with suppress(CoccinelleError, psycopg.Error):  # What cannot be noted is refused all the same.
         await actions.note_failure(db, tenant_id, session_id, place, code)
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    told = documented(*sorted({401, 403, 500, 503, *statuses}))
-    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
