@@ -158,6 +158,9 @@ async def test_members_are_given_roles_kept_out_and_removed(
         await reader.send(at, {"do": "disable"})
         assert (await his.get("/dashboard")).status_code == 303
         await reader.send(at, {"do": "enable"})
+        assert (await his.get("/dashboard")).status_code == 303
+        his.client.cookies.clear()
+        await his.send("/login", {"email": paul.email, "password": paul.password})
         assert (await his.get("/dashboard")).status_code == 200
         raised = await his.send(at, {"do": "role", "role": "owner"})
         assert raised.status_code == 403

@@ -405,6 +405,40 @@ async def test_an_invitation_ends_when_it_is_withdrawn_renewed_or_old(
     assert last.status_code == 201
 
 
+async def test_nobody_advertises_by_invitations(visitor: httpx2.AsyncClient) -> None:
+    lea, other, ana = [await signed_up(visitor) for _ in range(3)]
+    email = fresh_email()
+
+    async def invite(who: Account, address: str) -> int:
+        answer = await visitor.post(INVITE, json={"email": address}, headers=who.headers)
+        return answer.status_code
+
+    to_one = [await invite(who, email) for who in (lea, lea, lea, other, other, other)]
+    to_many = [await invite(ana, fresh_email()) for _ in range(31)]
+
+    assert to_one == [201] * 5 + [429]
+    assert to_many == [201] * 30 + [429]
+
+
+async def test_only_an_owner_touches_the_invitation_of_an_owner(
+    office: Office, visitor: httpx2.AsyncClient
+) -> None:
+    lea, email = await signed_up(visitor), fresh_email()
+    admin = await joined(office.house, lea.tenant_id, role="admin")
+    token = await invited(visitor, lea, email=email, role="owner")
+    listed = (await visitor.get(INVITE, headers=admin.headers)).json()["items"]
+
+    told = [
+        await visitor.post(INVITE, json={"email": email}, headers=admin.headers),
+        await visitor.delete(f"{INVITE}/{listed[0]['id']}", headers=admin.headers),
+    ]
+    body = {"token": token, "name": "Paul", "password": PASSWORD}
+    joins = await visitor.post(ACCEPT, json=body)
+
+    assert [(one.status_code, one.json()["code"]) for one in told] == [(403, "role_missing")] * 2
+    assert (joins.status_code, joins.json()["role"]) == (201, "owner")
+
+
 async def test_who_is_a_member_cannot_be_invited_and_strangers_are_all_alike(
     office: Office, visitor: httpx2.AsyncClient
 ) -> None:

@@ -141,6 +141,20 @@ async def test_a_page_of_the_public_address_writes_with_the_cookie(
     assert (answer.status_code, answer.json()["code"]) == (403, "cross_site")
 
 
+async def test_a_cookie_that_a_proxy_handed_over_in_parts_is_seen(
+    office: Office, lea: Account
+) -> None:
+    origin = {"Origin": "https://evil.example"}
+    parts = [("Cookie", f"coccinelle_session={lea.token}"), ("Cookie", "lang=fr")]
+    async with httpx2.AsyncClient(base_url=office.url) as browser:
+        answers = [
+            await browser.post("/api/v1/api-keys", headers=[*origin.items(), *sent], json={})
+            for sent in (parts, parts[::-1])
+        ]
+
+    assert [answer.json()["code"] for answer in answers] == ["cross_site"] * 2
+
+
 async def test_no_other_page_logs_anybody_in(office: Office, lea: Account) -> None:
     """Nor into an account of its own: that needs no cookie."""
     body = {"email": lea.email, "password": PASSWORD}

@@ -14,6 +14,7 @@ from coccinelle.tenants import actions as tenants
 from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.accounts import store
+from coccinelle.tenants.accounts.attempts import Bound, count_in
 from coccinelle.tenants.accounts.jobs import mail_invitation
 from coccinelle.tenants.accounts.mails import invitation_link
 from coccinelle.tenants.accounts.model import (
@@ -28,6 +29,10 @@ from coccinelle.tenants.accounts.model import (
 )
 from coccinelle.tenants.actions import NewKey
 from coccinelle.tenants.model import Caller, Role, covers
+
+INVITATIONS_PER_HOUR = 30
+MAILS_PER_HOUR = 5
+HOUR_SECONDS = 60 * 60
 
 
 class LastOwner(Conflict):
@@ -98,11 +103,14 @@ async def invite(
     A second invitation of an address takes the place of the first.
 
     Raises:
-        Forbidden: only an owner makes owners.
+        Forbidden: only an owner makes owners, or takes the place of such an invitation.
         Conflict: `already_member`.
         Invalid: it is no address.
+        TooManyAttempts: of this business, or of this address by anybody, in an hour.
     """
     _check_covers(caller, role)
+    _check_covers(caller, await store.offered_role(tx, email=checked_email(email)) or role)
+    await _count_invitation(tx, caller, email)
     token = None if is_mailed else new_token()
     invitation = await _invite(
         tx,
@@ -133,17 +141,23 @@ async def invite_for_operator(
 
 
 async def withdraw(tx: TenantTx, caller: Caller, invitation_id: UUID) -> None:
-    """Make an invitation worthless. Raises `NotFound`."""
+    """Make an invitation worthless.
+
+    Raises:
+        NotFound: nobody is invited by it (any more).
+        Forbidden: only an owner withdraws what makes an owner.
+    """
     role = await store.delete_invitation(tx, invitation_id)
     if role is None:
         raise NotFound("invitation_not_found")
+    _check_covers(caller, role)
     await _record(tx, caller, "invitation.withdrawn", about=invitation_id, role=role)
 
 
 async def change_member(
     tx: TenantTx, caller: Caller, user_id: UserId, *, role: Role | None, is_disabled: bool | None
 ) -> Member:
-    """Give a member another role, or keep her out for as long as she is disabled.
+    """Give a member another role, or keep her out for as long as she is disabled: her sessions end.
 
     Raises:
         NotFound: nobody here has this id.
@@ -158,6 +172,9 @@ async def change_member(
     if owners == [user_id] and (wanted != "owner" or disabled):
         raise LastOwner
     await store.update_membership(tx, user_id, role=wanted, is_disabled=disabled)
+    if disabled:
+        async with tx.as_user(user_id) as theirs:
+            await store.delete_sessions_of(theirs, tx.tenant_id)
     await _record(tx, caller, "member.changed", about=user_id, role=wanted, disabled=disabled)
     changed, _ = await _locked(tx, user_id)
     return changed
@@ -243,6 +260,16 @@ async def _invite(
     )
     await audit.record(tx, actor, "member.invited", about=invitation.id, role=role)
     return invitation
+
+
+async def _count_invitation(tx: TenantTx, caller: Caller, email: str) -> None:
+    """Mails carry a business's name to whom it likes: nobody is to advertise by them."""
+    if caller.user_id is None:
+        raise Forbidden("role_missing", role="admin")
+    by_tenant = Bound("invite:tenant", str(tx.tenant_id), INVITATIONS_PER_HOUR, HOUR_SECONDS)
+    to_address = Bound("invite:email", checked_email(email), MAILS_PER_HOUR, HOUR_SECONDS)
+    async with tx.as_user(caller.user_id) as own:
+        await count_in(own, [by_tenant, to_address])
 
 
 async def _locked(tx: TenantTx, user_id: UserId) -> tuple[Member, list[UserId]]:

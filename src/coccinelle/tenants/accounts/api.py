@@ -347,12 +347,12 @@ def _invitation_routes(db: Database, callers: Callers, reception: Reception) -> 
         status_code=201,
         summary="Invite somebody",
         response_description="She is invited.",
-        responses=problems(403, 409, 413, 422),
+        responses=problems(403, 409, 413, 422, 429),
     )
     async def invite(request: Request, who: Who, locale: Language, body: InviteBody) -> InvitedOut:
         """By a mailed link that is good for seven days, once; without a mail server, `link`.
 
-        Only an owner invites owners. 409 `already_member`.
+        Only an owner invites owners. 409 `already_member`. At most 30 an hour, of one address 5.
         """
         base_url = reception.base_url(request)
         async with db.tenant(who.tenant_id) as tx:

@@ -313,7 +313,7 @@ class SessionsOut(BaseModel):
     """The devices of a person."""
 
     items: list[SessionOut] = Field(description="The last used first.")
-    next_cursor: None = Field(description="None: they are all here.", examples=[None])
+    next_cursor: None = Field(description="None: the 200 last used are all here.", examples=[None])
 
 
 class InvitationOut(BaseModel):

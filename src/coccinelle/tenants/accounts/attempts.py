@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coccinelle.foundation.database import Database
+from coccinelle.foundation.database import Database, UserTx
 from coccinelle.foundation.errors import TooMany
 from coccinelle.tenants.accounts import store
 
@@ -40,16 +40,20 @@ async def count(db: Database, bounds: Sequence[Bound]) -> None:
         TooManyAttempts: says when the next one may be made.
         Unavailable: the database does not answer, and nobody comes in uncounted.
     """
-    by_key = {bound.key: bound for bound in bounds}
     async with db.user(None) as tx:
-        counted = await store.count_attempts(
-            tx,
-            subjects=list(by_key),
-            windows_seconds=[bound.window_seconds for bound in by_key.values()],
-        )
-        waits = [_wait_seconds(row, by_key[row.subject]) for row in counted]
-        if longest := max(waits):
-            raise TooManyAttempts(retry_after_seconds=longest, seconds=longest)
+        await count_in(tx, bounds)
+
+
+async def count_in(tx: UserTx, bounds: Sequence[Bound]) -> None:
+    """Count one attempt, if `tx` commits. Raises `TooManyAttempts`."""
+    by_key = {bound.key: bound for bound in bounds}
+    counted = await store.count_attempts(
+        tx,
+        subjects=list(by_key),
+        windows_seconds=[bound.window_seconds for bound in by_key.values()],
+    )
+    if longest := max(_wait_seconds(row, by_key[row.subject]) for row in counted):
+        raise TooManyAttempts(retry_after_seconds=longest, seconds=longest)
 
 
 def _wait_seconds(row: store.CountRow, bound: Bound) -> int:

@@ -84,12 +84,11 @@ class OwnPagesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
-            if not self._may_pass(scope, headers):
-                response = self._refusals.response(scope, NotFromOurPages())
-                await response(scope, receive, send)
-                return
+        is_unsafe = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+        if is_unsafe and not self._may_pass(scope, _headers(scope)):
+            response = self._refusals.response(scope, NotFromOurPages())
+            await response(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     def _may_pass(self, scope: Scope, headers: Mapping[str, str]) -> bool:
@@ -113,6 +112,15 @@ class OwnPagesOnly:
 
 def _is_plain(own_origin: str) -> bool:
     return own_origin.startswith("http://") and is_local(own_origin)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By name. A proxy may hand cookies over in several headers: they are one."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        found[key] = f"{found[key]}; {text}" if key == "cookie" and key in found else text
+    return found
 
 
 def _has_cookie(headers: Mapping[str, str]) -> bool:

@@ -188,7 +188,10 @@ class Entrance:
             Invalid, TooManyAttempts, Busy: as `sign_up`.
         """
         known, membership = await self._of(caller, caller.user_id)
-        await self._count(self._per_email(known.email))
+        # Of its own: who fails to log in as her does not keep her from changing her password.
+        await self._count(
+            Bound("change:user", str(known.id), self._rules.logins_per_email, QUARTER)
+        )
         if not await self._passwords.matches(current, known.password_hash):
             raise Forbidden("password_wrong")
         kept = await self._passwords.checked_hash(password, about=(known.email, known.name))

@@ -13,6 +13,9 @@ from coccinelle.foundation.ids import SessionId, TenantId, UserId
 from coccinelle.tenants.accounts.model import Device, Invitation, Member, Membership, Session, User
 from coccinelle.tenants.model import Listed, Role
 
+MOST_SESSIONS = 200
+"""That are listed. All of them end together, listed or not."""
+
 
 class EmailTaken(Conflict):
     """Somebody has an account with this address."""
@@ -296,15 +299,15 @@ async def touch_session(tx: UserTx, session_id: SessionId) -> None:
 
 
 async def sessions(tx: UserTx, *, idle_days: int) -> list[Session]:
-    """Those of the user that have not ended, the last used first."""
+    """Those of the user that have not ended, the last used first; of very many, those."""
     return await tx.all(
         Session,
         "SELECT s.id, s.tenant_id, s.created_at, s.last_seen_at, s.expires_at, s.address,"
         " s.user_agent FROM sessions s JOIN memberships m USING (tenant_id, user_id)"
         " WHERE s.user_id = %s AND m.disabled_at IS NULL AND s.expires_at > now()"
         " AND s.last_seen_at > now() - make_interval(days => %s)"
-        " ORDER BY s.last_seen_at DESC, s.id DESC",
-        [tx.user_id, idle_days],
+        " ORDER BY s.last_seen_at DESC, s.id DESC LIMIT %s",
+        [tx.user_id, idle_days, MOST_SESSIONS],
     )
 
 
@@ -317,6 +320,13 @@ async def delete_session(tx: UserTx, session_id: SessionId) -> int:
 async def delete_sessions(tx: UserTx, *, but: SessionId | None = None) -> int:
     return await tx.run(
         "DELETE FROM sessions WHERE user_id = %s AND id IS DISTINCT FROM %s", [tx.user_id, but]
+    )
+
+
+async def delete_sessions_of(tx: UserTx, tenant_id: TenantId) -> None:
+    """Those of the user in one business."""
+    await tx.run(
+        "DELETE FROM sessions WHERE user_id = %s AND tenant_id = %s", [tx.user_id, tenant_id]
     )
 
 
@@ -370,9 +380,19 @@ async def invitations(tx: TenantTx, *, limit: int, before: UUID | None) -> list[
     )
 
 
-async def delete_invitation(tx: TenantTx, invitation_id: UUID) -> str | None:
+async def offered_role(tx: TenantTx, *, email: str) -> Role | None:
+    """What the open invitation of an address makes of its owner; None where there is none."""
+    found: Role | None = await tx.value(
+        "SELECT role FROM invitations WHERE tenant_id = %s AND email = %s AND accepted_at IS NULL"
+        " AND expires_at > now()",
+        [tx.tenant_id, email],
+    )
+    return found
+
+
+async def delete_invitation(tx: TenantTx, invitation_id: UUID) -> Role | None:
     """The role that was offered; None when there is no such open invitation."""
-    found: str | None = await tx.value(
+    found: Role | None = await tx.value(
         "DELETE FROM invitations WHERE tenant_id = %s AND id = %s AND accepted_at IS NULL"
         " RETURNING role",
         [tx.tenant_id, invitation_id],
