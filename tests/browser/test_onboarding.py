@@ -19,7 +19,7 @@ from tests.browser.axe import findings
 from tests.browser.conftest import DESKTOP, PHONE, House, Visiting
 from tests.onboarding.setting import number
 
-STEPS = ("business", "staff", "assistant", "knowledge", "done")
+STEPS = ("business", "staff", "assistant", "knowledge", "exam", "done")
 CONTINUE = "Continuer"
 
 SignedIn = Callable[..., Awaitable[tuple[Page, Account]]]

@@ -20,10 +20,10 @@ from coccinelle.dashboard.pages import Pages, read_form, see_other
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, FieldError, Invalid
-from coccinelle.foundation.i18n import Locale
+from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge.model import NewSource, Question, file_source, is_storable
-from coccinelle.onboarding import actions
+from coccinelle.onboarding import actions, exams
 from coccinelle.onboarding import store as onboarding_store
 from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
 from coccinelle.onboarding.model import Held, StepTooEarly
@@ -48,6 +48,11 @@ class Sent:
     def __init__(self, form: Mapping[str, str], files: list[NewSource] | None = None) -> None:
         self.form = form
         self.files = files or []
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether it is about what a site proposes, or the exam: no step is saved."""
+        return any(name in self.form for name in ("read", "take", "start", "question"))
 
 
 def routes(
@@ -114,8 +119,11 @@ class _Wizard:
             except StepTooEarly:
                 return see_other(START)
             except CoccinelleError as error:
-                await self._note(caller, held, screen, error)
+                if not sent.only_asks:
+                    await self._note(caller, held, screen, error)
                 return await self._refused(request, caller, screen, error, sent)
+            if screen == "business" and sent.only_asks:
+                return await self._filled(request, caller, screen, sent)
             return see_other(_following(screen, sent))
 
         return save
@@ -129,8 +137,19 @@ class _Wizard:
                 return None
             at = await views.here(tx, held)
             found = await _VIEWS[screen](tx, at, typed, language_of(request))
+            has_taken_exam = await store.has_taken_exam(tx)
         origin = self._public_url or self._callers.own_origin(request)
-        return {**views.progress(screen, at.session), "origin": origin.rstrip("/"), **found}
+        steps = views.progress(screen, at.session, has_taken_exam=has_taken_exam)
+        return {**steps, "origin": origin.rstrip("/"), **found}
+
+    async def _filled(
+        self, request: Request, caller: Caller, screen: Screen, sent: Sent
+    ) -> Response:
+        """The screen with what she typed, and what is proposed: nothing was saved."""
+        found = await self._shown(request, caller, screen, sent.form)
+        if found is None:
+            return see_other(START)
+        return self._pages.render(request, _template(screen), **found)
 
     async def _refused(
         self, request: Request, caller: Caller, screen: Screen, error: CoccinelleError, sent: Sent
@@ -149,6 +168,12 @@ class _Wizard:
 
 
 async def _save_business(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> None:
+    """Save it; or have her site read, or its proposal shown in the form, which saves nothing."""
+    if "read" in sent.form:
+        website = forms.suggestion(sent.form).body.website
+        await actions.suggest(tx, actor_of(caller), held.id, website)
+    if sent.only_asks:
+        return
     asked = forms.business(sent.form)
     await actions.save_business(
         tx, actor_of(caller), held.id, sector=asked.body.sector, facts=asked.body.facts()
@@ -194,6 +219,22 @@ async def _save_knowledge(tx: TenantTx, caller: Caller, held: Held, sent: Sent) 
     await knowledge.add_files(tx, sent.files)
 
 
+async def _correct(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> None:
+    """Start the exam, answer one of its questions or take it off the list; or simply go on."""
+    tenant = (await views.here(tx, held)).tenant
+    actor, locale = actor_of(caller), locale_of(tenant.locale)
+    if "start" in sent.form:
+        await exams.start(tx, actor, held.id, locale=locale)
+    if "question" not in sent.form:
+        return
+    question_id = forms.question_id(sent.form)
+    if "dismiss" in sent.form:
+        await exams.dismiss(tx, actor, held.id, question_id)
+    else:
+        text = sent.form.get("text", "")
+        await exams.answer(tx, actor, held.id, question_id, text, locale=locale)
+
+
 async def _complete(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> None:
     """End, and make the key of her own site unless she has one: two tabs make one."""
     await actions.complete(tx, actor_of(caller), held.id)
@@ -206,6 +247,7 @@ _SAVES: Mapping[Screen, Save] = {
     "staff": _save_staff,
     "assistant": _save_assistant,
     "knowledge": _save_knowledge,
+    "exam": _correct,
     "done": _complete,
 }
 _VIEWS: Mapping[Screen, View] = {
@@ -213,6 +255,7 @@ _VIEWS: Mapping[Screen, View] = {
     "staff": views.staff,
     "assistant": views.assistant,
     "knowledge": views.knowledge_found,
+    "exam": views.exam,
     "done": views.done,
 }
 
@@ -223,7 +266,7 @@ def _template(screen: Screen) -> str:
 
 def _following(screen: Screen, sent: Sent) -> str:
     """The screen after this one; the same one where she asked to stay."""
-    if screen == "done" or "stay" in sent.form:
+    if screen == "done" or "stay" in sent.form or sent.only_asks:
         return f"{START}/{screen}"
     return f"{START}/{views.SCREENS[views.SCREENS.index(screen) + 1]}"
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +20,7 @@ from coccinelle.agents.model import Configuration
 from coccinelle.agents.sectors import Sector, sector_of
 from coccinelle.agents.types import Language, configured
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
+from coccinelle.evals.exam.model import ExamQuestionNotFound
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.problems import invalid_fields
 from coccinelle.knowledge.model import Question
@@ -29,6 +31,7 @@ from coccinelle.onboarding.api_model import (
     KnowledgeBody,
     StaffBody,
 )
+from coccinelle.onboarding.exam_model import SuggestBody
 from coccinelle.tenants.model import Tenant
 
 Form = Mapping[str, str]
@@ -61,6 +64,11 @@ def business(form: Form) -> Asked[BusinessBody]:
     """The business. Raises `Invalid`."""
     names = ("company_name", "sector", "phone", "website", "timezone")
     return _asked(BusinessBody, {name: form.get(name, "") for name in names})
+
+
+def suggestion(form: Form) -> Asked[SuggestBody]:
+    """The site to read. Raises `Invalid`."""
+    return _asked(SuggestBody, {"website": form.get("website", "")})
 
 
 def staff(form: Form) -> Asked[StaffBody]:
@@ -105,6 +113,14 @@ def knowledge(form: Form) -> Asked[KnowledgeBody]:
     return _asked(KnowledgeBody, {"website": form.get("website") or None, "faqs": faqs}, places)
 
 
+def question_id(form: Form) -> UUID:
+    """The question of the exam that a form is about. Raises `ExamQuestionNotFound`."""
+    try:
+        return UUID(form.get("question", ""))
+    except ValueError as error:
+        raise ExamQuestionNotFound from error
+
+
 def business_values(tenant: Tenant) -> dict[str, str]:
     """The business as its form shows it."""
     phone = tenant.phone or ""
@@ -120,13 +136,19 @@ def business_values(tenant: Tenant) -> dict[str, str]:
 
 
 def staff_values(
-    tenant: Tenant, members: Sequence[StaffMember], schedule: Schedule
+    tenant: Tenant,
+    members: Sequence[StaffMember],
+    schedule: Schedule,
+    *,
+    proposed: Sequence[Opening] = (),
 ) -> dict[str, str]:
-    """People and hours as their form shows them; the sector's, while none were saved."""
+    """People and hours as their form shows them; while none were saved, those that the site
+    proposes, else the sector's."""
     sector = sector_of(tenant.sector)
     if not members:
         closes = sector.closes_on_public_holidays
-        schedule = replace(schedule, hours=usual_hours(sector), closes_on_public_holidays=closes)
+        week = tuple(proposed) or usual_hours(sector)
+        schedule = replace(schedule, hours=week, closes_on_public_holidays=closes)
     found = {} if members else _items("members", [{"name": n} for n in _names(sector, tenant)])
     known = [{"name": m.name, "email": m.email, "phone": _shown(m.phone, tenant)} for m in members]
     found |= _items("members", known)

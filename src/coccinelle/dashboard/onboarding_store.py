@@ -28,6 +28,15 @@ async def latest_onboarding(tx: TenantTx) -> Held | None:
     )
 
 
+async def has_taken_exam(tx: TenantTx) -> bool:
+    """Whether the assistant has been asked all of an exam."""
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM exams WHERE tenant_id = %s AND state = 'done')",
+        [tx.tenant_id],
+    )
+    return found
+
+
 async def documents_read(tx: TenantTx) -> list[Read]:
     """By source, those that have any."""
     return await tx.all(

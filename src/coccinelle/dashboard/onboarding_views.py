@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import babel
 from babel.dates import get_day_names, get_timezone_location
+from babel.numbers import format_currency
 
 from coccinelle.agents import store as agents_store
 from coccinelle.agents.model import Agent
@@ -15,24 +17,30 @@ from coccinelle.agents.sectors import sectors
 from coccinelle.agents.types import AGENT_TYPES, Language, greeting, template
 from coccinelle.appointments import actions as appointments
 from coccinelle.appointments import store as appointments_store
+from coccinelle.appointments.model import Opening
 from coccinelle.dashboard import onboarding_forms as forms
 from coccinelle.dashboard import onboarding_store as store
+from coccinelle.evals.exam import actions as exam_actions
+from coccinelle.evals.exam.model import Exam, ExamNotFound
 from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.i18n import Locale, sentence
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge import store as knowledge_store
 from coccinelle.knowledge.model import Question, Source, questions
+from coccinelle.knowledge.suggest import Proposal
 from coccinelle.numbers import actions as numbers
-from coccinelle.numbers.model import Number, written
-from coccinelle.onboarding import actions
+from coccinelle.numbers.model import Number, normalised, written
+from coccinelle.onboarding import actions, suggestions
 from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
 from coccinelle.onboarding.model import NUMBERS, Held, Place, Session, SessionNotFound
+from coccinelle.onboarding.suggestions import Proposed
 from coccinelle.tenants import store as tenants_store
-from coccinelle.tenants.model import PublicKey, Tenant
+from coccinelle.tenants.model import MAX_NAME_CHARS, PublicKey, Tenant
 
-Screen = Literal["business", "staff", "assistant", "knowledge", "done"]
+Screen = Literal["business", "staff", "assistant", "knowledge", "exam", "done"]
 
-SCREENS: tuple[Screen, ...] = ("business", "staff", "assistant", "knowledge", "done")
+SCREENS: tuple[Screen, ...] = ("business", "staff", "assistant", "knowledge", "exam", "done")
 MAX_SOURCES = 100
 MAX_NUMBERS = 200
 BLANK_MEMBERS = 1
@@ -88,12 +96,16 @@ class Known:
 
 
 def place_of(screen: Screen) -> Place:
-    """The step of the API that a screen is."""
+    """The step of the API that a screen is; the exam is none, and comes with the last."""
+    if screen == "exam":
+        return "complete"
     return "complete" if screen == "done" else screen
 
 
 def screen_of(session: Session) -> Screen:
     """The one to do next."""
+    if session.completed_at is not None:
+        return "done"
     return SCREENS[max(session.current_step - 2, 0)]
 
 
@@ -111,14 +123,16 @@ async def here(tx: TenantTx, held: Held) -> Here:
     return Here(tenant, session, agent, first, next(own, None))
 
 
-def progress(screen: Screen, session: Session) -> dict[str, Any]:
+def progress(screen: Screen, session: Session, *, has_taken_exam: bool) -> dict[str, Any]:
     """The steps, and where she is in them."""
-    done = {step.step for step in session.steps if step.done}
+    done: set[str] = {step.step for step in session.steps if step.done}
     if session.completed_at is not None:
-        done |= {"done"}  # type: ignore[arg-type]
+        done.add("done")
+    if has_taken_exam:
+        done.add("exam")
     reached = {name for name in SCREENS if NUMBERS[place_of(name)] <= session.current_step}
     if not session.missing:
-        reached |= {"knowledge", "done"}
+        reached |= {"knowledge", "exam", "done"}
     return {
         "screen": screen,
         "screens": SCREENS,
@@ -130,25 +144,37 @@ def progress(screen: Screen, session: Session) -> dict[str, Any]:
 
 
 async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
-    """The form of the business, and what there is to choose from."""
+    """The form of the business, what there is to choose from, and what her site proposes."""
     values = dict(typed) if typed is not None else forms.business_values(at.tenant)
+    proposed = await suggestions.known(tx, at.session.id)
+    taken = _taken(at, proposed) if "take" in values else {}
+    values |= {name: value for name, (value, _) in taken.items()}
     zones = dict.fromkeys([*ZONES, at.tenant.timezone])
     return {
         "values": values,
         "sectors": [(key, sector.label[lang]) for key, sector in sectors().items()],
+        "proposed": proposed,
+        "why": proposed.failure(lang) if proposed else None,
+        "taken": {name: proposal for name, (_, proposal) in taken.items()},
+        "prices": _prices(proposed, lang),
         "zones": [(zone, get_timezone_location(zone, locale=lang)) for zone in zones],
     }
 
 
 async def staff(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
-    """The people and the week; those of the sector while none were saved."""
+    """The people and the week; while none were saved, those of her site or of the sector."""
     members = await appointments_store.members(tx)
-    kept = forms.staff_values(at.tenant, members, await appointments.schedule(tx))
+    found = None if members else await suggestions.known(tx, at.session.id)
+    proposed = found.found.hours if found and found.found else ()
+    week = [Opening(one.weekday, one.opens, one.closes) for one in proposed]
+    schedule = await appointments.schedule(tx)
+    kept = forms.staff_values(at.tenant, members, schedule, proposed=week)
     values = dict(typed) if typed is not None else kept
     names = get_day_names("wide", locale=lang)
     return {
         "values": values,
         "is_usual": not members,
+        "read_on": list(dict.fromkeys(one.url for one in proposed)),
         "members": _shown(values, "members", BLANK_MEMBERS),
         "closures": _shown(values, "closures", BLANK_CLOSURES),
         "days": [(day, names[day - 1], range(forms.ranges(values, day))) for day in forms.WEEKDAYS],
@@ -186,6 +212,20 @@ async def knowledge_found(
     }
 
 
+async def exam(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
+    """The latest exam: how far it is, what was answered, and what needs the owner."""
+    found: Exam | None = None
+    with suppress(ExamNotFound):
+        found = await exam_actions.get(tx)
+    return {
+        "exam": found,
+        "told": found.found.told(lang) if found and found.started_at else "",
+        "why": found.failure(lang) if found else None,
+        "typed": dict(typed or {}),
+        "called": at.first.name if at.first else "",
+    }
+
+
 async def done(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:
     """What was said, the line for her site, and her number."""
     schedule = await appointments.schedule(tx)
@@ -212,6 +252,32 @@ async def own_key(tx: TenantTx) -> PublicKey | None:
     """The public key for her own site: the first that was made."""
     found = await tenants_store.public_keys(tx, limit=MAX_SOURCES, before=None)
     return found[-1] if found else None
+
+
+def _taken(at: Here, proposed: Proposed | None) -> dict[str, tuple[str, Proposal]]:
+    """By field, what her site proposes and where it stands."""
+    found = proposed.found if proposed else None
+    taken = {}
+    if found and found.name:
+        taken["company_name"] = (found.name.value[:MAX_NAME_CHARS], found.name)
+    if found and found.phone:
+        taken["phone"] = (_as_written(found.phone.value, at.tenant), found.phone)
+    return taken
+
+
+def _as_written(phone: str, tenant: Tenant) -> str:
+    try:
+        return written(normalised(phone, timezone=tenant.timezone), timezone=tenant.timezone)
+    except Invalid:
+        return phone
+
+
+def _prices(proposed: Proposed | None, lang: Locale) -> list[tuple[str, str]]:
+    found = proposed.found if proposed else None
+    return [
+        (one.name, format_currency(one.price_cents / 100, "EUR", locale=lang))
+        for one in (found.services if found else ())
+    ]
 
 
 def _known(source: Source, read: store.Read | None, lang: Locale) -> Known:
