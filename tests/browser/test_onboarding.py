@@ -265,3 +265,34 @@ async def test_the_enter_key_goes_on(signed_in: SignedIn) -> None:
     await field(page, "Le nom de votre assistant").fill("Leyna")
     await page.keyboard.press("Enter")
     await arrived(page, "knowledge")
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_the_exam_is_held_and_its_gaps_are_answered(
+    house: House,
+    signed_in: SignedIn,
+    addresses: Addresses,
+    complaints: list[str],
+    viewport: dict[str, int],
+) -> None:
+    page, _ = await signed_in(viewport=viewport)
+    await go_through(page, called="", until="exam")
+    assert await findings(page) == []
+    await press(page, "Commencer l’examen")
+    await expect(page.get_by_text("L’examen commence dès que")).to_be_visible()
+    async with queue(addresses.login) as running:
+        await work(running, house.running, concurrency=1, until_idle=True)
+    needs = page.get_by_role("heading", name=re.compile("ont besoin de vous"))
+    await expect(needs).to_be_visible()
+    before = await page.locator("form.card").count()
+    assert await findings(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    first = page.locator("form.card").first
+    question = await first.get_by_role("heading").inner_text()
+    await first.get_by_label("Que doit-il répondre ?").fill("Oui, sous quatorze jours.")
+    await first.get_by_role("button", name="Enregistrer la réponse").click()
+    await expect(page.locator("form.card")).to_have_count(before - 1)
+    await expect(page.locator("form.card").get_by_text(question, exact=True)).to_have_count(0)
+    await press(page, CONTINUE)
+    await arrived(page, "done")
+    assert complaints == []
