@@ -176,12 +176,12 @@ class Pages:
 
     async def _person(self, caller: Caller, user_id: UserId) -> Person:
         async with self._db.directory() as tx:
-            known = await accounts_store.known(tx, user_id)
-            works_for = await accounts_store.memberships(tx, user_id)
+            found = await accounts_store.person(tx, user_id)
+        user, works_for = found or (None, [])
         here = [one for one in works_for if one.tenant_id == caller.tenant_id]
-        if known is None or not here:
+        if user is None or not here:
             raise Unauthenticated("session_required")
-        return Person(caller, User(known.id, known.email, known.name), here[0])
+        return Person(caller, user, here[0])
 
 
 async def read_form(request: Request) -> Form:

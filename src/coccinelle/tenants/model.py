@@ -93,7 +93,7 @@ class Caller:
     """Whose request this is, how we know, and what it may do.
 
     `allowed_origins` is None where the credential is not tied to a page (an API key, a session).
-    The last three are of a session only.
+    The last four are of a session only.
     """
 
     tenant_id: TenantId
@@ -104,6 +104,7 @@ class Caller:
     user_id: UserId | None = None
     role: Role | None = None
     session_id: SessionId | None = None
+    session_expires_at: datetime | None = None
 
     @property
     def is_program(self) -> bool:

@@ -65,6 +65,7 @@ async def caller_by_session(db: Database, token: str, *, idle_days: int) -> Call
         user_id=row.user_id,
         role=row.role,
         session_id=row.id,
+        session_expires_at=row.expires_at,
     )
 
 

@@ -255,14 +255,12 @@ def _session_routes(
         """To work for another of `tenants`, log in with its short name."""
         user, works_for = await _person(db, _user_id(who))
         here = _here(who, works_for)
-        async with db.user(_user_id(who)) as tx:
-            expires_at = await store.session_end(tx, who.session_id)
         return MeOut(
             user=user_out(user),
             tenant=tenant_out(here),
             role=here.role,
             session=CurrentSessionOut.model_validate(
-                {"id": who.session_id, "expires_at": expires_at}
+                {"id": who.session_id, "expires_at": who.session_expires_at}
             ),
             tenants=[membership_out(one) for one in works_for],
         )
@@ -412,11 +410,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 async def _person(db: Database, user_id: UserId) -> tuple[User, list[Membership]]:
     async with db.directory() as tx:
-        known = await store.known(tx, user_id)
-        works_for = await store.memberships(tx, user_id)
-    if known is None:
+        found = await store.person(tx, user_id)
+    if found is None:
         raise Unauthenticated("session_required")
-    return User(known.id, known.email, known.name), works_for
+    return found
 
 
 def _here(who: Caller, works_for: list[Membership]) -> Membership:

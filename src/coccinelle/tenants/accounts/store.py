@@ -41,7 +41,6 @@ class SessionRow:
     tenant_id: TenantId
     user_id: UserId
     role: Role
-    created_at: datetime
     expires_at: datetime
     is_stale: bool
 
@@ -168,6 +167,25 @@ async def insert_membership(tx: TenantTx, *, user_id: UserId, role: Role) -> int
     )
 
 
+async def person(tx: DirectoryTx, user_id: UserId) -> tuple[User, list[Membership]] | None:
+    """Somebody, and for whom she may work, the longest first; None where nobody has this id."""
+    rows = await tx.records(
+        "SELECT u.id, u.email, u.name, m.tenant_id, t.slug, t.company_name, m.role FROM users u"
+        " LEFT JOIN (memberships m JOIN tenants t ON t.id = m.tenant_id)"
+        " ON m.user_id = u.id AND m.disabled_at IS NULL"
+        " WHERE u.id = %s ORDER BY m.created_at, m.tenant_id",
+        [user_id],
+    )
+    if not rows:
+        return None
+    works_for = [
+        Membership(row["tenant_id"], row["slug"], row["company_name"], row["role"])
+        for row in rows
+        if row["tenant_id"] is not None
+    ]
+    return User(rows[0]["id"], rows[0]["email"], rows[0]["name"]), works_for
+
+
 async def memberships(tx: DirectoryTx, user_id: UserId) -> list[Membership]:
     """For whom she may work, the longest first."""
     return await tx.all(
@@ -273,21 +291,13 @@ async def session(tx: DirectoryTx, token_hash: bytes, *, idle_days: int) -> Sess
     """The session of a token, unless it ended or its member may not work here."""
     return await tx.maybe(
         SessionRow,
-        "SELECT s.id, s.tenant_id, s.user_id, m.role, s.created_at, s.expires_at,"
+        "SELECT s.id, s.tenant_id, s.user_id, m.role, s.expires_at,"
         " s.last_seen_at < now() - interval '1 minute' AS is_stale"
         " FROM sessions s JOIN memberships m USING (tenant_id, user_id)"
         " WHERE s.token_hash = %s AND m.disabled_at IS NULL AND s.expires_at > now()"
         " AND s.last_seen_at > now() - make_interval(days => %s)",
         [token_hash, idle_days],
     )
-
-
-async def session_end(tx: UserTx, session_id: SessionId | None) -> datetime | None:
-    """When a session of the user ends, used or not."""
-    found: datetime | None = await tx.value(
-        "SELECT expires_at FROM sessions WHERE user_id = %s AND id = %s", [tx.user_id, session_id]
-    )
-    return found
 
 
 async def touch_session(tx: UserTx, session_id: SessionId) -> None:
