@@ -181,7 +181,8 @@ class Scripted:
     """See the module. `url` is its address, `requests` all that arrived, preflights left out.
 
     `config` is what `/api/widget/config` answers with, and may be changed; `history` is what was
-    said in each conversation, as `HistoryItemOut`; `is_readable` False withholds CORS headers.
+    said in each conversation, as `HistoryItemOut`; `handed` are those where a person was asked for;
+    `is_readable` False withholds CORS headers.
     """
 
     def __init__(self) -> None:
@@ -194,6 +195,7 @@ class Scripted:
         self.config: dict[str, Any] = json.loads(json.dumps(CONFIG))
         self.requests: list[Request] = []
         self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.handed: set[str] = set()
         self.is_readable = True
         self.open_streams = 0
         self._chats: deque[Sequence[Part]] = deque()
@@ -337,6 +339,7 @@ class Scripted:
         if request.path.endswith("/messages"):
             return JSONResponse(self._page(request, conversation), headers=token)
         if request.path.endswith("/handoff"):
+            self.handed.add(conversation)
             opened = {"id": uid(), "conversation_id": conversation, "status": "open"}
             return JSONResponse(opened, 201, headers=token)
         if request.path.endswith("/identity"):
@@ -348,7 +351,8 @@ class Scripted:
         start, size = int(request.query.get("cursor", 0)), int(request.query.get("limit", 50))
         items = self.history[conversation]
         more = str(start + size) if len(items) > start + size else None
-        return {"items": items[start : start + size], "next_cursor": more}
+        page = items[start : start + size]
+        return {"items": page, "next_cursor": more, "handoff": conversation in self.handed}
 
     def _is_known(self, request: Request, conversation: str) -> bool:
         token = request.headers.get("x-visitor-token", "")

@@ -507,6 +507,29 @@ async def test_a_person_is_asked_for_once_they_can_answer(
     await expect(page.get_by_role("button", name="Parler à une personne")).to_be_focused()
 
 
+async def test_who_asked_for_a_person_and_reloads_hears_them(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await say(page, "Bonjour")
+    await page.get_by_role("button", name="Parler à une personne").click()
+    await page.get_by_role("textbox", name="Adresse e-mail").fill("lea@example.com")
+    await page.get_by_role("button", name="Transmettre").click()
+    await expect(page.get_by_role("heading", name="Demande transmise")).to_be_visible()
+    conversation, turn = sent(scripted)[0]["conversation_id"], uid()
+    scripted.remember(conversation, "customer", "Vous êtes là ?", turn_id=turn)
+    await page.clock.install()
+    await page.reload()
+    await expect(page.locator(".notice.good")).to_contain_text("Demande transmise")
+    await expect(bubbles(page).get_by_text("Je cherche la réponse")).to_be_visible()
+    scripted.remember(conversation, "agent", "Oui.", turn_id=turn, name="Audrey")
+    await page.clock.run_for(3_500)
+    await expect(bubbles(page).get_by_text("Je cherche la réponse")).to_have_count(0)
+    scripted.remember(conversation, "person", "Je prends le relais.", name="Maud")
+    await page.clock.run_for(20_000)
+    await expect(bubbles(page).get_by_text("Je prends le relais.")).to_be_visible()
+
+
 async def test_a_hand_off_that_fails_says_so_and_keeps_what_was_written(
     page: Page, site: Site, scripted: Scripted
 ) -> None:

@@ -308,6 +308,7 @@ class TestVisitorToken:
         said = [(item["author"], item["text"]) for item in history.json()["items"]]
         assert said == [("customer", "Bonjour"), ("agent", answer.json()["message"])]
         assert history.json()["next_cursor"] is None
+        assert history.json()["handoff"] is False
         assert history.headers["x-visitor-token"]
 
     async def test_history_comes_in_pages(
@@ -490,8 +491,14 @@ class TestHandoff:
         first = await client.post(path, headers=headers)
         again = await client.post(path, json={"email": "lea@example.com"}, headers=headers)
 
+        params = {"user_id": shop.name("u")}
+        history = await client.get(
+            path.replace("/handoff", "/messages"), params=params, headers=headers
+        )
+
         assert (first.status_code, again.status_code) == (201, 201)
         assert first.json() == again.json()
+        assert history.json()["handoff"] is True
         async with db.tenant(shop.id) as tx:
             (opened,) = await handoffs.list_handoffs(tx)
         assert (str(opened.id), opened.email) == (first.json()["id"], "lea@example.com")

@@ -169,10 +169,11 @@ class ChatV2:
                 limit=limit + 1,
             )
             sources = await _sources(tx, items[:limit])
+            is_handed = await handoffs.is_open(tx, conversation_external_id=conversation_id)
         self._give_token(request, visitor)
         more = str(items[limit - 1].seq) if len(items) > limit else None
         shown = [_shown(item, sources) for item in items[:limit]]
-        return _json({"items": shown, "next_cursor": more})
+        return _json({"items": shown, "next_cursor": more, "handoff": is_handed})
 
     async def handoff(self, request: Request, conversation_id: ClientId) -> Response:
         """Ask for a person; the open request is returned, with what is added to it."""

@@ -155,6 +155,7 @@ class HistoryOut(BaseModel):
     next_cursor: str | None = Field(
         description="Give it as `cursor` to go on; null at the end.", examples=["50"]
     )
+    handoff: bool = Field(description="Whether a hand-off is open.", examples=[False])
 
 
 class HandoffIn(BaseModel):

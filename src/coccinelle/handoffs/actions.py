@@ -45,6 +45,11 @@ async def close(tx: TenantTx, handoff_id: HandoffId) -> None:
         raise NotFound("handoff_not_found")
 
 
+async def is_open(tx: TenantTx, *, conversation_external_id: str) -> bool:
+    """Whether the conversation's customer waits for a person."""
+    return await store.is_open(tx, conversation_external_id=conversation_external_id)
+
+
 async def list_handoffs(tx: TenantTx, *, only_open: bool = True, limit: int = 50) -> list[Handoff]:
     """Hand-offs of the tenant, newest first."""
     return await store.listed(tx, only_open=only_open, limit=limit)

@@ -90,6 +90,16 @@ async def exists(tx: TenantTx, handoff_id: HandoffId) -> bool:
     return found
 
 
+async def is_open(tx: TenantTx, *, conversation_external_id: str) -> bool:
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM handoffs h JOIN conversations c"
+        " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
+        " WHERE c.tenant_id = %s AND c.external_id = %s AND h.closed_at IS NULL)",
+        [tx.tenant_id, conversation_external_id],
+    )
+    return found
+
+
 async def listed(tx: TenantTx, *, only_open: bool, limit: int) -> list[Handoff]:
     return await tx.all(
         Handoff,

@@ -10,7 +10,7 @@ const MOST_KEPT = 12;
  * reader is at its end; else it says that there is something new.
  *
  * Options: `language`, `t` (texts), `announce(text)`, `hosts()` (where links may lead), `ontop()`
- * (the reader is near the beginning), and what answers offer: `onfeedback(turnId, score)` -> promise.
+ * (the reader is near the beginning), and what answers offer: `onfeedback(turnId, score)`.
  */
 export class Bubbles {
   #options;

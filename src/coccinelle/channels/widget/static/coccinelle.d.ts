@@ -180,6 +180,8 @@ declare module "*/widget/transport.js" {
     readonly conversation: { userId: string; conversationId: string } | null;
     /** Whether this browser has a conversation, from an earlier page or another tab. */
     readonly isStored: boolean;
+    /** Whether a person was asked for, as the last `history()` says. */
+    readonly isHandedOver: boolean;
     begin(): { userId: string; conversationId: string };
     config(signal?: AbortSignal): Promise<Coccinelle.Config>;
     /** Oldest first. */

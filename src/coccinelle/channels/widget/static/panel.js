@@ -51,7 +51,7 @@ class Panel {
   #isReachable = false;
   #isHanded = false;
   #isStale = false;
-  #polls;
+  #polls = [];
 
   constructor(options) {
     this.#options = options;
@@ -123,7 +123,7 @@ class Panel {
   /** Leaves nothing behind. */
   destroy() {
     this.hide();
-    clearTimeout(this.#polls);
+    this.#polls.forEach(clearTimeout);
     this.#life.abort();
     this.#exchange.stop();
     this.#bubbles.destroy();
@@ -319,6 +319,7 @@ class Panel {
     const last = items.at(-1);
     this.#isReachable ||= Boolean(last);
     this.#unanswered = last?.author === "customer" ? last : null;
+    if (last && this.#transport.isHandedOver) this.#handed();
     return items.filter((item, index) => {
       const { author, turn_id: turn, id } = item;
       const name = author !== "person" && turn ? `${author} ${turn}` : id;
@@ -381,12 +382,11 @@ class Panel {
   }
 
   #later(fn, ms) {
-    clearTimeout(this.#polls);
-    if (!this.#life.signal.aborted) this.#polls = setTimeout(fn, ms);
+    if (!this.#life.signal.aborted) this.#polls.push(setTimeout(fn, ms));
   }
 
   #clear() {
-    clearTimeout(this.#polls);
+    this.#polls.forEach(clearTimeout);
     this.#exchange.stop();
     this.#bubbles.clear();
     this.#drawn.clear();

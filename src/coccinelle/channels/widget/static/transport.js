@@ -69,6 +69,8 @@ export class Transport {
   onchange = null;
   /** Called with the `ChatError` of an `identify` that was refused. */
   onerror = null;
+  /** Whether a person was asked for, as the last history says. */
+  isHandedOver = false;
   #base;
   #key;
   #language;
@@ -128,6 +130,7 @@ export class Transport {
       for (let cursor = talk.token; cursor; query.set("cursor", cursor)) {
         const page = await this.#json(`${pathOf(talk)}/messages?${query}`, { talk });
         items.push(...page.items);
+        this.isHandedOver = page.handoff;
         cursor = page.next_cursor;
       }
     } catch (error) {
