@@ -36,8 +36,8 @@ declare namespace Coccinelle {
       sources: Source[];
       handoff: boolean;
     };
-    /** A person was asked for. */
-    handoff: { id?: string };
+    /** The visitor asked for a person in the form. */
+    handoff: { id: string };
     error: { code: string; message: string };
   }
 
