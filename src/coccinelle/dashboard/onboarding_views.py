@@ -147,7 +147,8 @@ async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang
     """The form of the business, what there is to choose from, and what her site proposes."""
     values = dict(typed) if typed is not None else forms.business_values(at.tenant)
     proposed = await suggestions.known(tx, at.session.id)
-    taken = _taken(at, proposed) if "take" in values else {}
+    offered = _offered(at, proposed)
+    taken = offered if "take" in values else {}
     values |= {name: value for name, (value, _) in taken.items()}
     zones = dict.fromkeys([*ZONES, at.tenant.timezone])
     return {
@@ -156,6 +157,7 @@ async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang
         "proposed": proposed,
         "why": proposed.failure(lang) if proposed else None,
         "taken": {name: proposal for name, (_, proposal) in taken.items()},
+        "phone_found": offered["phone"][0] if "phone" in offered else "",
         "prices": _prices(proposed, lang),
         "zones": [(zone, get_timezone_location(zone, locale=lang)) for zone in zones],
     }
@@ -254,7 +256,7 @@ async def own_key(tx: TenantTx) -> PublicKey | None:
     return found[-1] if found else None
 
 
-def _taken(at: Here, proposed: Proposed | None) -> dict[str, tuple[str, Proposal]]:
+def _offered(at: Here, proposed: Proposed | None) -> dict[str, tuple[str, Proposal]]:
     """By field, what her site proposes and where it stands."""
     found = proposed.found if proposed else None
     taken = {}
