@@ -231,6 +231,11 @@ async def test_histories_titles_addresses_and_names_are_text(
         scripted.remember(conversation, "agent", payload, **said, outcome=payload)
         scripted.remember(conversation, "person", payload, name=payload)
     await page.reload()
+    await expect(copies(page)).not_to_have_count(0)
+    log = page.get_by_role("region", name="Messages")
+    for _ in range(3 * len(every) // 30 + 1):
+        await log.evaluate("e => { e.scrollTop = 0; }")
+        await page.wait_for_timeout(60)
     await expect(copies(page)).to_have_count(len(every) + 1)
     await harmless(page, canary, seen)
     assert all(link.startswith("https://") for link in await page.evaluate(LINKS))
