@@ -331,6 +331,7 @@ async def test_trying_again_is_the_same_message(page: Page, site: Site, scripted
     await visit(page, site, scripted)
     await say(page, "Bonjour")
     await expect(bubbles(page).get_by_text("de notre côté")).to_be_visible()
+    await expect(bubbles(page).last).not_to_contain_text("false")
     await bubbles(page).get_by_role("button", name="Réessayer").click()
     await expect(bubbles(page).get_by_text("Voici la réponse")).to_be_visible()
     await expect(bubbles(page)).to_have_count(2)
@@ -560,6 +561,49 @@ async def test_an_answer_that_opens_a_hand_off_says_so(
     await expect(page.locator(".notice.good")).to_contain_text("Demande transmise")
 
 
+async def test_who_asked_for_a_person_in_words_may_still_say_how_to_be_reached(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    scripted.say("C'est noté.", handoff=True)
+    await visit(page, site, scripted)
+    await say(page, "Je voudrais parler à quelqu'un")
+    await page.get_by_role("button", name="Laisser mes coordonnées").click()
+    await page.get_by_role("textbox", name="Adresse e-mail").fill("lea@example.com")
+    await page.get_by_role("button", name="Transmettre").click()
+    await page.get_by_role("button", name="Revenir à la discussion").click()
+    assert scripted.asked("/handoff")[0].body == {"email": "lea@example.com"}
+    assert len(sent(scripted)) == 1
+    await expect(page.locator(".notice.good")).to_contain_text("Demande transmise")
+    await expect(page.get_by_role("button", name="Laisser mes coordonnées")).to_have_count(0)
+
+
+async def test_a_long_answer_is_read_from_its_beginning(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    scripted.say("D'abord ceci. " + "Et encore un pas de plus à faire. " * 60)
+    await visit(page, site, scripted)
+    await say(page, "Comment faire ?")
+    await expect(page.get_by_role("button", name="Copier la réponse")).to_have_count(1)
+    await expect(bubbles(page).get_by_text("D'abord ceci.")).to_be_in_viewport(ratio=0.1)
+    top = "(one) => one.getBoundingClientRect().top"
+    log, answered = page.locator(".log"), bubbles(page).last
+    assert await answered.evaluate(top) >= await log.evaluate(top)
+    await say(page, "Et ensuite ?")
+    await expect(bubbles(page).get_by_text("Et ensuite ?")).to_be_in_viewport()
+
+
+async def test_a_page_that_begins_anew_takes_what_was_being_written_away(
+    page: Page, site: Site, scripted: Scripted
+) -> None:
+    await visit(page, site, scripted)
+    await composer(page).fill("Un brouillon intime")
+    await page.get_by_role("button", name="Parler à une personne").click()
+    await page.get_by_role("textbox", name="Adresse e-mail").fill("lea@example.com")
+    await page.evaluate("Coccinelle.reset()")
+    await expect(page.get_by_role("form", name="Parler à une personne")).to_have_count(0)
+    await expect(composer(page)).to_have_value("")
+
+
 async def test_the_reader_who_looks_back_is_left_there(
     page: Page, site: Site, scripted: Scripted
 ) -> None:
@@ -570,10 +614,10 @@ async def test_the_reader_who_looks_back_is_left_there(
     log = page.get_by_role("region", name="Messages")
     at_end = "e => e.scrollHeight - e.scrollTop - e.clientHeight < 2"
     await say(page, "Un")
-    await expect(page.get_by_role("button", name="Copier la réponse")).to_be_visible()
-    assert await log.evaluate(at_end)
+    await expect(page.get_by_role("button", name="Copier la réponse")).to_have_count(1)
     await say(page, "Deux")
     await gate.reached.wait()
+    assert await log.evaluate(at_end)
     await log.evaluate("e => { e.scrollTop = 100; }")
     await page.wait_for_function("e => e.scrollTop === 100", arg=await log.element_handle())
     await page.evaluate("() => new Promise(requestAnimationFrame)")

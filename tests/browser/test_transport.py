@@ -762,6 +762,17 @@ async def test_a_request_without_an_answer_ends(
     gate.open()
 
 
+async def test_a_number_is_an_id_as_it_is_written(
+    context: BrowserContext, site: Site, scripted: Scripted
+) -> None:
+    visitor = await talk(context, site, scripted.url)
+    await visitor.run("() => chat.identify({id: 42, hmac: 'ab'})")
+    async with visitor.page.expect_response("**/identity"):
+        await visitor.ask(QUESTION)
+    [told] = scripted.asked("/identity")
+    assert told.body == {"id": "42", "hmac": "ab"}
+
+
 async def test_who_the_visitor_is_is_told_once_the_server_knows_the_conversation(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:

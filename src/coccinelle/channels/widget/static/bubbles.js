@@ -1,6 +1,7 @@
 import { button, element, icon, initial } from "./elements.js";
 import { address, link, Markdown, plain } from "./markdown.js";
 
+const MARGIN_PX = 12;
 const NEAR_END_PX = 48;
 const NEAR_START_PX = 400;
 const MOST_KEPT = 12;
@@ -113,11 +114,11 @@ export class Bubbles {
     this.#isFollowing = true;
   }
 
-  /** Stays at the end, if the reader is there. */
+  /** Stays at the end, if the reader is there, but never beyond the beginning of the last one. */
   follow() {
     if (this.#isBulk || !this.#list.firstChild) return;
-    if (this.#isFollowing) this.toEnd();
-    else this.#pill.hidden = this.#isAtEnd();
+    if (this.#isFollowing) this.#scroller.scrollTop = this.#list.lastChild.offsetTop - MARGIN_PX;
+    this.#pill.hidden = this.#isAtEnd();
   }
 
   toEnd() {

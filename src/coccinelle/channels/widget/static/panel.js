@@ -117,6 +117,8 @@ class Panel {
   /** Begins another conversation, without asking. */
   reset() {
     this.#transport.reset();
+    this.#lower();
+    this.#composer.clear();
     this.#clear();
   }
 
@@ -270,6 +272,7 @@ class Panel {
     this.#bubbles.top.prepend(trouble);
     this.#announcer.say(`${t.closedTitle}. ${t.unreachable}`);
     this.#options.emit("error", { code: "widget_unreachable", message: t.closedTitle });
+    console.warn("Coccinelle: check the key and its origins.");
   }
 
   #introduce() {
@@ -425,14 +428,16 @@ class Panel {
   }
 
   #handed() {
-    if (this.#isHanded) return;
-    this.#isHanded = true;
     const { handed } = this.#parts;
     const promise = this.#config.reply_promise;
     const said = element("strong", {}, this.#t.handed);
     const words = element("span", {}, said, promise && ` · ${promise}`);
-    handed.replaceChildren(icon("check"), words);
+    const ask = !this.#isKnown
+      && button({ onclick: () => this.#askPerson() }, null, this.#t.leaveContact);
+    handed.replaceChildren(icon("check"), element("span", {}, words, ask));
     handed.hidden = false;
+    if (this.#isHanded) return;
+    this.#isHanded = true;
     this.#announcer.say(words.textContent);
     this.#bubbles.follow();
     this.#pollPerson();
@@ -622,6 +627,11 @@ class Composer {
     this.#changed();
   }
 
+  clear() {
+    this.#input.value = "";
+    this.#changed();
+  }
+
   focus() {
     this.#input.focus();
   }
@@ -635,8 +645,7 @@ class Composer {
   #submit() {
     const text = trimmed(this.#input.value);
     if (!text || this.#isOver || !this.isOpen) return this.#input.focus();
-    this.#input.value = "";
-    this.#changed();
+    this.clear();
     this.#input.focus();
     return this.#onsend(text);
   }

@@ -108,6 +108,7 @@ header {
 
 .notices { flex: none; max-height: 30%; overflow: auto; }
 .notice { padding: .6em 1.15em; background: var(--raised); }
+.notice button { min-height: 1.75em; padding: 0; text-decoration: underline; }
 .good { background: var(--good-ground); color: var(--good); }
 
 .talk { position: relative; flex: 1; min-height: 0; display: flex; }

@@ -69,6 +69,7 @@ const FRENCH = {
   needContact: "Indiquez une adresse e-mail ou un numéro de téléphone.",
   handOver: "Transmettre ma demande",
   handed: "Demande transmise",
+  leaveContact: "Laisser mes coordonnées",
   back: "Revenir à la discussion",
 };
 
@@ -132,6 +133,7 @@ const ENGLISH = {
   needContact: "Please give an e-mail address or a phone number.",
   handOver: "Send my request",
   handed: "Request sent",
+  leaveContact: "Leave my contact details",
   back: "Back to the chat",
 };
 

@@ -288,7 +288,7 @@ export class Transport {
     if (!this.#user || !talk.token || this.#introduced === talk.conversationId) return;
     this.#introduced = talk.conversationId;
     const { id, email, hmac } = this.#user;
-    this.#json(`${pathOf(talk)}/identity`, { talk, body: { id, email, hmac } }).catch((error) => {
+    this.#json(`${pathOf(talk)}/identity`, { talk, body: { id: `${id}`, email, hmac } }).catch((error) => {
       if (error.retryable) this.#introduced = null;
       if (error.code !== "aborted") this.#tell("onerror", error);
     });
