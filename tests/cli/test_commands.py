@@ -41,6 +41,7 @@ NEED_A_TENANT = [
     ("keys", "list"),
     ("keys", "revoke", "01a20036-733c-78da-8394-44a6d62335fb"),
     ("keys", "identity", "01a20036-733c-78da-8394-44a6d62335fb"),
+    ("keys", "origins", "01a20036-733c-78da-8394-44a6d62335fb", "--origin", "https://x.example"),
     ("widget", "show"),
     ("widget", "set", "--color", "#b3261e"),
     ("tenants", "domain", "add", "x.example"),
@@ -277,6 +278,26 @@ def test_an_identity_secret_stays_until_it_is_rotated(shop: Cli) -> None:
     assert len(foreign.stderr.splitlines()) == 1
     assert shop.run("keys", "revoke", key_id, "--tenant", "nordlys").returncode == 0
     assert shop.run(*asked).returncode == 1
+
+
+def test_the_sites_of_a_public_key_are_chosen_later_and_named(shop: Cli) -> None:
+    name, mine = uuid4().hex, ("--tenant", "nordlys")
+    made = shop.run("keys", "create", "public", "--name", name, *mine)
+    assert "Aucun site ne peut encore l'employer" in made.stderr
+
+    def listed() -> list[str]:
+        lines = shop.run("keys", "list", *mine).stdout.splitlines()
+        return next(line for line in lines if name in line).split("\t")
+
+    key_id, *_, before = listed()
+    wrong = shop.run("keys", "origins", key_id, "--origin", "https://*.example", *mine)
+    told = shop.run("keys", "origins", key_id, "--origin", "https://Salon.example/", *mine)
+    foreign = shop.run(
+        "keys", "origins", key_id, "--origin", "https://a.example", "--tenant", "rivoli"
+    )
+    assert (wrong.returncode, told.returncode, foreign.returncode) == (2, 0, 1)
+    assert "étoile" in wrong.stderr
+    assert (before, listed()[-1]) == ("", "https://salon.example")
 
 
 def test_a_widget_is_shown_as_its_business_set_it(shop: Cli) -> None:

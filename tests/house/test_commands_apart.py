@@ -107,6 +107,7 @@ def commands(street: Street, folder: Path) -> dict[str, tuple[list[str], str]]:
         "keys create": (["api", "--name", host, *mine], ""),
         "keys list": (mine, ""),
         "keys revoke": ([street.key_id, *mine], ""),
+        "keys origins": ([street.public_key_id, "--origin", "https://x.example", *mine], ""),
         "keys identity": ([street.public_key_id, "--rotate", *mine], ""),
         "widget show": (mine, ""),
         "widget set": (["--color", "#123456", *mine], ""),
@@ -126,6 +127,7 @@ REFUSED = {
     "tenants domain add",
     "tenants domain remove",
     "keys revoke",
+    "keys origins",
     "keys identity",
     "handoffs close",
 }

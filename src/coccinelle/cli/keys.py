@@ -66,11 +66,50 @@ def create(
         host = say("https://VOTRE-SERVEUR", "https://YOUR-HOST")
         line = f'<script src="{host}/widget.js" data-key="{made.secret}" async></script>'
         note(say(f"À mettre dans vos pages : {line}", f"To put in your pages: {line}"))
+        if not origin:
+            note(
+                say(
+                    "Aucun site ne peut encore l'employer : coccinelle keys origins.",
+                    "No site may use it yet: coccinelle keys origins.",
+                )
+            )
+
+
+@keys.command(
+    help=say(
+        "Dire quels sites peuvent employer une clé public, eux seuls.",
+        "Say which sites may use a public key, and no others.",
+    )
+)
+def origins(
+    key_id: Annotated[UUID, typer.Argument(help=say("Son identifiant.", "Its id."))],
+    origin: Annotated[
+        list[str],
+        typer.Option(
+            help=say(
+                "Un site, https://exemple.fr (répétable).",
+                "A site, https://example.com (repeatable).",
+            )
+        ),
+    ],
+    tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None,
+) -> None:
+    """Known to every process within a few seconds."""
+
+    async def work(db: Database) -> None:
+        from coccinelle.tenants import actions
+
+        found = await ground.chosen(db, tenant)
+        async with db.tenant(found.id) as tx:
+            await actions.allow_origins(tx, key_id, origin)
+
+    ground.with_database(work)
+    typer.echo(say("Sites enregistrés.", "Sites saved."))
 
 
 @keys.command("list", help=say("Lister les clés.", "List the keys."))
 def list_keys(tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP)] = None) -> None:
-    """One a line: id, kind, end of the key, name, state."""
+    """One a line: id, kind, end of the key, name, state, sites of a public key."""
 
     async def work(db: Database) -> list[dict[str, Any]]:
         from coccinelle.tenants import store
@@ -81,7 +120,8 @@ def list_keys(tenant: Annotated[str | None, typer.Option(help=ground.TENANT_HELP
 
     for key in ground.with_database(work):
         state = say("révoquée", "revoked") if key["revoked_at"] else say("active", "active")
-        typer.echo(f"{key['id']}\t{key['kind']}\t{key['key']}\t{key['name']}\t{state}")
+        sites = " ".join(key["allowed_origins"])
+        typer.echo(f"{key['id']}\t{key['kind']}\t{key['key']}\t{key['name']}\t{state}\t{sites}")
 
 
 @keys.command(

@@ -235,6 +235,8 @@ def origin(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
         raise Invalid("bad_origin")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if "*" in host:
+        raise Invalid("bad_origin")
     default = {"http": 80, "https": 443}[parts.scheme]
     suffix = "" if port in (None, default) else f":{port}"
     return f"{parts.scheme}://{host.lower()}{suffix}"

@@ -220,9 +220,9 @@ async def public_keys(tx: TenantTx, *, limit: int, before: UUID | None) -> list[
 
 async def keys(tx: TenantTx) -> list[dict[str, Any]]:
     return await tx.records(
-        "SELECT id, 'api' AS kind, name, '…' || last_four AS key, scopes, created_at, revoked_at"
-        " FROM api_keys WHERE tenant_id = %(tenant)s"
-        " UNION ALL SELECT id, 'public', name, key, '{}', created_at, revoked_at"
+        "SELECT id, 'api' AS kind, name, '…' || last_four AS key, scopes, '{}' AS allowed_origins,"
+        " created_at, revoked_at FROM api_keys WHERE tenant_id = %(tenant)s"
+        " UNION ALL SELECT id, 'public', name, key, '{}', allowed_origins, created_at, revoked_at"
         " FROM public_keys WHERE tenant_id = %(tenant)s ORDER BY created_at",
         {"tenant": tx.tenant_id},
     )
