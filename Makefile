@@ -14,7 +14,7 @@ run:
 
 test:
 	scripts/setup dev
-	$(python) -m pytest -n 2 --dist loadfile
+	$(python) -m pytest -n 3 --dist loadfile
 
 check:
 	scripts/setup dev

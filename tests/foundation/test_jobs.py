@@ -48,6 +48,10 @@ def test_housekeeping_and_mail_are_prompt() -> None:
     prompt = {task.name for task in jobs.jobs.tasks.values() if task.queue == jobs.PROMPT}
 
     assert coccinelle.cli.working
-    assert prompt == {"end_dead_turns", "forget_hits", "mail_handoff", "rescue_stalled_jobs"}
+    assert prompt == {
+        *("end_dead_turns", "rescue_stalled_jobs"),
+        *("forget_attempts", "forget_hits", "forget_suggestions"),
+        *("mail_handoff", "mail_invitation", "mail_password_reset"),
+    }
     others = {task.queue for task in jobs.jobs.tasks.values()} - {jobs.PROMPT, "builtin"}
     assert others <= {jobs.LONG}

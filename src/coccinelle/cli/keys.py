@@ -63,9 +63,6 @@ def create(
     typer.echo(made.secret)
     note(say(f"Clé {made.id}.", f"Key {made.id}."))
     if kind == "public":
-        host = say("https://VOTRE-SERVEUR", "https://YOUR-HOST")
-        line = f'<script src="{host}/widget.js" data-key="{made.secret}" async></script>'
-        note(say(f"À mettre dans vos pages : {line}", f"To put in your pages: {line}"))
         if not origin:
             note(
                 say(
@@ -73,6 +70,9 @@ def create(
                     "No site may use it yet: coccinelle keys origins.",
                 )
             )
+        host = say("https://VOTRE-SERVEUR", "https://YOUR-HOST")
+        line = f'<script src="{host}/widget.js" data-key="{made.secret}" async></script>'
+        note(say(f"À mettre dans vos pages : {line}", f"To put in your pages: {line}"))
 
 
 @keys.command(

@@ -10,11 +10,14 @@ from procrastinate import App
 from procrastinate.exceptions import ProcrastinateException
 
 from coccinelle.conversations import jobs as _conversations  # noqa: F401 - registers its tasks
+from coccinelle.evals.exam import jobs as _exam  # noqa: F401 - registers its tasks
 from coccinelle.foundation import jobs
 from coccinelle.foundation.errors import Unavailable
 from coccinelle.handoffs import jobs as _handoffs  # noqa: F401 - registers its tasks
 from coccinelle.house import House
 from coccinelle.knowledge import jobs as _knowledge  # noqa: F401 - registers its tasks
+from coccinelle.onboarding import jobs as _onboarding  # noqa: F401 - registers its tasks
+from coccinelle.tenants.accounts import jobs as _accounts  # noqa: F401 - registers its tasks
 
 RESTART_SECONDS = 2.0
 
