@@ -56,7 +56,7 @@ window.watchFor = (word) => {
   const shadows = document.querySelector("coccinelle-widget").shadowRoot.querySelectorAll("*");
   const root = [...shadows].find((element) => element.shadowRoot).shadowRoot;
   const observer = new MutationObserver(() => {
-    if (seen.found || !root.querySelector("[role=log]").textContent.includes(word)) return;
+    if (seen.found || !root.querySelector(".log").textContent.includes(word)) return;
     seen.found = true;
     observer.disconnect();
     painted((at) => { seen.painted = at; });
