@@ -57,7 +57,7 @@ async def test_requests_are_counted_by_route_and_not_by_what_was_asked() -> None
         return name
 
     counted = metrics.CountRequests(app)
-    unknown = figure("coccinelle_http_requests_total", route="", status="404")
+    unknown = figure("coccinelle_http_requests_total", route="", status="404", method="GET")
     transport = httpx2.ASGITransport(counted, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as asking:
         for path in ("/things/a", "/things/b", "/things/broken", "/nothing"):
@@ -66,7 +66,10 @@ async def test_requests_are_counted_by_route_and_not_by_what_was_asked() -> None
     route = "/things/{name}"
     assert figure("coccinelle_http_requests_total", route=route, status="200") == 2
     assert figure("coccinelle_http_requests_total", route=route, status="500") == 1
-    assert figure("coccinelle_http_requests_total", route="", status="404") == unknown + 1
+    assert (
+        figure("coccinelle_http_requests_total", route="", status="404", method="GET")
+        == unknown + 1
+    )
     assert figure("coccinelle_http_requests_total", method="other", status="405") == 1
     assert figure("coccinelle_http_request_seconds_count", route=route) >= 3
 
