@@ -588,6 +588,7 @@ async def test_a_long_answer_is_read_from_its_beginning(
     top = "(one) => one.getBoundingClientRect().top"
     log, answered = page.locator(".log"), bubbles(page).last
     assert await answered.evaluate(top) >= await log.evaluate(top)
+    await expect(page.get_by_role("button", name="Nouveau message")).to_have_count(0)
     await say(page, "Et ensuite ?")
     await expect(bubbles(page).get_by_text("Et ensuite ?")).to_be_in_viewport()
 

@@ -114,11 +114,12 @@ export class Bubbles {
     this.#isFollowing = true;
   }
 
-  /** Stays at the end, if the reader is there, but never beyond the beginning of the last one. */
+  /** Stays with the last one, from its beginning, if the reader was at the end. */
   follow() {
     if (this.#isBulk || !this.#list.firstChild) return;
-    if (this.#isFollowing) this.#scroller.scrollTop = this.#list.lastChild.offsetTop - MARGIN_PX;
-    this.#pill.hidden = this.#isAtEnd();
+    const { offsetTop } = this.#list.lastChild;
+    if (this.#isFollowing) this.#scroller.scrollTop = offsetTop - MARGIN_PX;
+    this.#pill.hidden = offsetTop < this.#scroller.scrollTop + this.#scroller.clientHeight;
   }
 
   toEnd() {

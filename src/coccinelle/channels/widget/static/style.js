@@ -58,7 +58,7 @@ svg {
 }
 button {
   display: flex; align-items: center; justify-content: center; gap: .5em; min-height: 2.75em;
-  cursor: pointer; touch-action: manipulation;
+  cursor: pointer;
 }
 @media (hover: hover) { :where(button:hover:enabled) { background: var(--raised); } }
 input, textarea {

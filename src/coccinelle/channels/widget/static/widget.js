@@ -53,7 +53,6 @@
       padding: 0;
       border-radius: 50%;
       cursor: pointer;
-      touch-action: manipulation;
       -webkit-tap-highlight-color: transparent;
       box-shadow: 0 0 0 1px #ffffff40, 0 2px 4px #0003, 0 8px 24px #0004;
     }
