@@ -6,28 +6,20 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from coccinelle.agents import store
 from coccinelle.agents.model import Agent, AgentType, Setting
 from coccinelle.agents.store import LiveVersion
 from coccinelle.foundation.database import Database
+from coccinelle.foundation.lists import Cursor, Limit
 from coccinelle.foundation.problems import documented
 from coccinelle.tenants.model import Caller
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e21"
-Limit = Annotated[
-    int, Query(ge=1, le=200, description="Items in the answer, at most.", examples=[50])
-]
-Cursor = Annotated[
-    UUID | None,
-    Query(
-        description="`next_cursor` of the answer before; none: the first items.", examples=[AN_ID]
-    ),
-]
-_PROBLEMS: dict[int | str, str] = {
+_PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `manage` (`scope_missing`).",
     422: "Something in the request cannot be accepted; `errors` names the fields.",
@@ -164,5 +156,4 @@ def _agent_out(agent: Agent, version: LiveVersion) -> AgentOut:
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    told = documented(*sorted({401, 403, 500, 503, *statuses}))
-    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
+    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

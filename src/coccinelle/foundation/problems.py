@@ -229,15 +229,21 @@ class ProblemOut(BaseModel):
     )
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(
+    *statuses: int, said: Mapping[int, str] | None = None
+) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may refuse with these statuses, for OpenAPI.
 
     They refer to a schema that `install` adds.
+
+    Args:
+        said: what each status means there; else its title does.
     """
+    said = said or {}
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     return {
         status: {
-            "description": i18n.title(status, "en"),
+            "description": said.get(status) or i18n.title(status, "en"),
             "content": content,
             **({"headers": _RETRY_AFTER} if status in (429, 503) else {}),
         }

@@ -13,6 +13,7 @@ from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import FieldError, Forbidden
 from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.foundation.ids import AgentId, SourceId
+from coccinelle.foundation.lists import Cursor, Limit
 from coccinelle.foundation.problems import documented
 from coccinelle.knowledge import actions, store
 from coccinelle.knowledge.api_model import (
@@ -44,18 +45,9 @@ DEFAULT_THRESHOLD = 0.30
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e11"
-Limit = Annotated[
-    int, Query(ge=1, le=200, description="Items in the answer, at most.", examples=[50])
-]
-Cursor = Annotated[
-    UUID | None,
-    Query(
-        description="`next_cursor` of the answer before; none: the first items.", examples=[AN_ID]
-    ),
-]
 SourceInPath = Annotated[UUID, Path(description="The source.", examples=[AN_ID])]
 
-_PROBLEMS: dict[int | str, str] = {
+_PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `knowledge` (`scope_missing`).",
     404: "There is no such source, or it is another business's (`source_not_found`).",
@@ -324,8 +316,7 @@ def _permitted(caller: Authenticate) -> Authenticate:
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    told = documented(*sorted({401, 403, 500, 503, *statuses}))
-    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
+    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)
 
 
 async def _uploaded(file: UploadFile) -> NewSource:

@@ -16,7 +16,7 @@ from coccinelle.tenants.model import Caller
 Authenticate = Callable[[Request], Awaitable[Caller]]
 SessionInPath = Annotated[UUID, Path(description="The session.", examples=[AN_ID])]
 
-_PROBLEMS: dict[int | str, str] = {
+_PROBLEMS = {
     401: "The request brings no session of somebody who is logged in (`session_required`).",
     403: "She is no admin of the business (`role_missing`).",
     404: "There is no such onboarding session, or it is another business's"
@@ -41,5 +41,4 @@ Language = Annotated[Locale, Depends(_locale)]
 
 def problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    told = documented(*sorted({401, 403, 500, 503, *statuses}))
-    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
+    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

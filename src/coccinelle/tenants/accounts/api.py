@@ -4,12 +4,13 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Unauthenticated
 from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.foundation.ids import SessionId, UserId
+from coccinelle.foundation.lists import Cursor, Limit
 from coccinelle.foundation.problems import documented
 from coccinelle.tenants.accounts import actions, store
 from coccinelle.tenants.accounts.api_model import (
@@ -50,7 +51,7 @@ from coccinelle.tenants.model import Caller
 PREFIX = "/api/v1/auth"
 ALIAS = "/api/auth"
 
-_PROBLEMS: dict[int | str, str] = {
+_PROBLEMS = {
     401: "No session, or one that has ended (`session_required`).",
     403: "The page is not ours (`cross_site`), or the role does not allow it (`role_missing`).",
     404: "There is no such thing, or it is somebody else's.",
@@ -61,15 +62,6 @@ _PROBLEMS: dict[int | str, str] = {
     500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer, or too many people log in (`logins_busy`).",
 }
-Limit = Annotated[
-    int, Query(ge=1, le=200, description="Items in the answer, at most.", examples=[50])
-]
-Cursor = Annotated[
-    UUID | None,
-    Query(
-        description="`next_cursor` of the answer before; none: the first items.", examples=[AN_ID]
-    ),
-]
 
 
 def _locale(request: Request) -> Locale:
@@ -404,8 +396,7 @@ def _invitation_routes(db: Database, callers: Callers, reception: Reception) -> 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What every route of people may answer, and `statuses`, as RFC 9457 problems."""
-    told = documented(*sorted({401, 500, 503, *statuses}))
-    return {status: {**told[status], "description": _PROBLEMS[status]} for status in told}
+    return documented(*sorted({401, 500, 503, *statuses}), said=_PROBLEMS)
 
 
 async def _person(db: Database, user_id: UserId) -> tuple[User, list[Membership]]:

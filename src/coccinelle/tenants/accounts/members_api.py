@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import UserId
+from coccinelle.foundation.lists import Cursor, Limit
 from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.accounts import actions, store
-from coccinelle.tenants.accounts.api import Cursor, Limit, problems
+from coccinelle.tenants.accounts.api import problems
 from coccinelle.tenants.accounts.api_model import (
     AN_ID,
     ApiKeyBody,
