@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard.navigation import HOME
 from coccinelle.dashboard.pages import (
-    HOME,
     LOGIN,
     Form,
     Pages,

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from coccinelle.dashboard import store
-from coccinelle.dashboard.pages import HOME, Pages
+from coccinelle.dashboard.navigation import HOME
+from coccinelle.dashboard.pages import Pages
 from coccinelle.foundation.database import Database
 from coccinelle.onboarding import store as onboarding
 from coccinelle.onboarding.model import STEPS, Step

@@ -36,6 +36,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from coccinelle.dashboard.navigation import HOME, place_of
 from coccinelle.dashboard.rendering import environment
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database
@@ -51,7 +52,6 @@ from coccinelle.tenants.model import Caller, Role, covers
 Body = TypeVar("Body", bound=BaseModel)
 
 LOGIN = "/login"
-HOME = "/dashboard"
 MAX_FIELDS = 500
 MAX_PATH_CHARS = 500
 # Paths whose refusals are pages, wherever they are refused.
@@ -259,6 +259,7 @@ def html(
             csp_nonce=nonce,
             caller=person.caller if person else None,
             company=person.here.company_name if person else None,
+            place=place_of(values["path"]),
             may=_may(person),
             **values,
         )
