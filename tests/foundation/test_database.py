@@ -9,11 +9,13 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from coccinelle.foundation import database
 from coccinelle.foundation.database import Database
+from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.errors import Unavailable
 from coccinelle.foundation.ids import TenantId
 from coccinelle.foundation.postgres import Addresses
@@ -88,6 +90,45 @@ async def test_who_leaves_while_the_database_is_silent_gets_away(
 
     assert done == {asking}
     assert await backend(own) != pid
+
+
+async def test_a_restart_costs_no_transaction_however_many_connections_it_leaves_dead(
+    addresses: Addresses, server: EmbeddedPostgres, rivoli: TenantId
+) -> None:
+    address = make_conninfo(addresses.login, application_name="to be restarted")
+    own = Database(address, max_connections=8)
+    everyone = asyncio.Barrier(8)
+
+    async def together() -> None:
+        async with own.tenant(rivoli) as tx:
+            await everyone.wait()
+            await tx.value("SELECT 1")
+
+    async def alone() -> int:
+        async with own.tenant(rivoli) as tx:
+            return int(await tx.value("SELECT 1"))
+
+    await own.open()
+    try:
+        await asyncio.gather(*(together() for _ in range(8)))
+        await forget(server, address)
+        assert await alone() == 1
+        await asyncio.gather(*(together() for _ in range(8)))
+        await forget(server, address)
+        assert await asyncio.gather(*(alone() for _ in range(8))) == [1] * 8
+    finally:
+        await own.close()
+
+
+async def forget(server: EmbeddedPostgres, address: str) -> None:
+    """The server hangs up on everyone who called themselves what is in `address`."""
+    async with await psycopg.AsyncConnection.connect(server.dsn(), autocommit=True) as connection:
+        told = await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = %s",
+            [conninfo_to_dict(address)["application_name"]],
+        )
+        assert await told.fetchall() == [(True,)] * 8
 
 
 async def test_every_connection_knows_when_its_peer_is_gone(addresses: Addresses) -> None:

@@ -27,7 +27,7 @@ Row = TypeVar("Row")
 T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any] | None
 
-CONNECT_ATTEMPTS = 3
+BEGIN_ATTEMPTS = 3
 BEGIN_SECONDS = 5.0
 COMMIT_SECONDS = 12.0
 # The server ends a slow statement by itself; this is for a server, or a network, that is silent.
@@ -272,9 +272,13 @@ class Database:
             await self._pool.putconn(connection)
 
     async def _begun(self, begin: bytes) -> AsyncConnection[Any]:
-        """A connection inside a transaction; one that turns out to be dead is replaced."""
+        """A connection inside a transaction; one that turns out to be dead is replaced.
+
+        A server that restarted leaves as many dead ones as the pool is large, and they are handed
+        out before what replaces them: none of them may cost the caller its transaction.
+        """
         give_up_at = time.monotonic() + BEGIN_SECONDS
-        for attempt in range(1, CONNECT_ATTEMPTS + 1):
+        for left in reversed(range(max(BEGIN_ATTEMPTS, self._pool.max_size + 1))):
             connection = await self._pool.getconn()
             try:
                 metrics.DATABASE_STATEMENTS.inc()
@@ -282,7 +286,7 @@ class Database:
                     await connection.execute(begin, prepare=False)
             except psycopg.OperationalError:
                 await self._pool.putconn(connection)
-                if attempt == CONNECT_ATTEMPTS or time.monotonic() > give_up_at:
+                if not left or time.monotonic() > give_up_at:
                     raise
             except BaseException:
                 await self._pool.putconn(connection)
