@@ -27,6 +27,8 @@ _PROBLEMS = {
     " answers are kept (`too_many_exam_answers`).",
     413: "More bytes than are accepted (`too_large`).",
     422: "Something in the request cannot be accepted; `errors` names the fields.",
+    429: "Ten exams were held in 24 hours (`too_many_exams`); `Retry-After` says when the next one"
+    " may begin.",
     500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer; `Retry-After` says when to ask again.",
 }

@@ -47,13 +47,13 @@ def _exam_routes(db: Database, caller: Authenticate) -> APIRouter:
         status_code=202,
         summary="Hold an exam",
         response_description="A worker asks; `GET` tells how far it is.",
-        responses=problems_of(404, 409, 422),
+        responses=problems_of(404, 409, 422, 429),
     )
     async def start_exam(who: Who, session_id: SessionInPath, locale: Language) -> ExamOut:
         """Twenty questions that customers are likely to ask, in the language of `Accept-Language`.
 
         It begins once all that was given has been read; one under way is given back. 409
-        `step_too_early` while there is no assistant.
+        `step_too_early` while there is no assistant; 429 `too_many_exams` after ten in 24 hours.
         """
         async with db.tenant(who.tenant_id) as tx:
             exam = await exams.start(tx, actor_of(who), session_id, locale=locale)

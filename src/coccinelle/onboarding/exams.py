@@ -20,6 +20,7 @@ async def start(tx: TenantTx, actor: Actor, session_id: UUID, *, locale: Locale 
     Raises:
         SessionNotFound
         StepTooEarly: there is no assistant yet.
+        TooManyExams: ten were held in 24 hours.
     """
     held = await store.hold(tx, session_id)
     if held is None:

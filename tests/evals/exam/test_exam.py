@@ -8,13 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from coccinelle.evals.exam import actions
+from coccinelle.evals.exam import actions, store
 from coccinelle.evals.exam.asking import says
 from coccinelle.evals.exam.model import (
+    MAX_EXAMS_A_DAY,
     Exam,
     ExamNotFound,
     ExamQuestionNotFound,
     StillReading,
+    TooManyExams,
     conflict_of,
     conflict_record,
 )
@@ -112,6 +114,29 @@ async def test_two_starts_at_once_make_one_exam(parts: Services) -> None:
 
     one, other = await asyncio.gather(start(), start())
     assert one.id == other.id
+
+
+async def test_what_exams_cost_in_a_day_is_bounded_for_each_business(parts: Services) -> None:
+    tenant, other = await salon(parts), await salon(parts)
+    async with parts.db.tenant(tenant) as tx:
+        for _ in range(MAX_EXAMS_A_DAY):
+            exam = await actions.start(tx, locale="fr")
+            assert await store.finish(tx, exam_id=exam.id, failure_code="exam_crashed")
+
+    with pytest.raises(TooManyExams) as refused:
+        async with parts.db.tenant(tenant) as tx:
+            await actions.start(tx, locale="fr")
+    async with parts.db.tenant(other) as tx:
+        assert (await actions.start(tx, locale="fr")).state == "waiting"
+
+    assert 23 * 3600 < refused.value.retry_after_seconds <= 24 * 3600
+    async with parts.db.tenant(tenant) as tx:
+        await tx.run(
+            "UPDATE exams SET created_at = created_at - interval '1 day' WHERE id ="
+            " (SELECT min(id::text)::uuid FROM exams WHERE tenant_id = %s)",
+            [tenant],
+        )
+        assert (await actions.start(tx, locale="fr")).state == "waiting"
 
 
 async def test_a_worker_holds_it_and_a_second_run_does_nothing(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from uuid import UUID
 
 from coccinelle.evals.exam import store
 from coccinelle.evals.exam.jobs import hold_exam
 from coccinelle.evals.exam.model import (
     MAX_ANSWER_CHARS,
+    MAX_EXAMS_A_DAY,
     MAX_TESTS,
     Exam,
     ExamNotFound,
     ExamQuestionNotFound,
     KeptTest,
     TooManyAnswers,
+    TooManyExams,
 )
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import Conflict, FieldError, Invalid
@@ -29,13 +32,22 @@ async def start(tx: TenantTx, *, locale: Locale = "fr") -> Exam:
     """Have a worker hold an exam, whose questions are in `locale`; one under way is given back.
 
     It begins once what the business gave has been read.
+
+    Raises:
+        TooManyExams: ten were asked for in the last 24 hours, whatever became of them.
     """
+    await store.one_at_a_time(tx)
+    under_way = await store.exam_under_way(tx)
+    if under_way is not None:
+        return await get(tx, under_way)
+    held, seconds = await store.held_lately(tx)
+    if held >= MAX_EXAMS_A_DAY:
+        wait = max(1, seconds)
+        hours = math.ceil(wait / 3600)
+        raise TooManyExams(retry_after_seconds=wait, most=MAX_EXAMS_A_DAY, hours=hours)
     exam_id = await store.insert_exam(tx, locale=locale)
     if exam_id is None:
-        exam_id = await store.exam_under_way(tx)
-        if exam_id is None:
-            raise Conflict  # It was under way a moment ago, and has ended.
-        return await get(tx, exam_id)
+        raise Conflict
     await tx.defer(hold_exam, lock=f"exam:{exam_id}", exam_id=str(exam_id))
     return await get(tx, exam_id)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from coccinelle.evals.exam.packs import topics
 from coccinelle.foundation import i18n
-from coccinelle.foundation.errors import Conflict, NotFound, Unavailable
+from coccinelle.foundation.errors import Conflict, NotFound, TooMany, Unavailable
 from coccinelle.foundation.i18n import Locale
 
 Verdict = Literal["answered", "missed", "gap", "contradiction"]
@@ -20,6 +20,8 @@ State = Literal["waiting", "asking", "done", "failed"]
 MAX_QUESTION_CHARS = 500
 MAX_ANSWER_CHARS = 4000
 MAX_TESTS = 500
+# An exam may cost MOST_COST_MICROEUR and no more: this bounds what a business spends by them.
+MAX_EXAMS_A_DAY = 10
 # Of what the content has; all that it lacks is told.
 TOLD_FOUND = 3
 
@@ -40,6 +42,12 @@ class TooManyAnswers(Conflict):
     """The business has corrected as many answers as are kept."""
 
     default_code = "too_many_exam_answers"
+
+
+class TooManyExams(TooMany):
+    """The business has held as many exams as it may in 24 hours."""
+
+    default_code = "too_many_exams"
 
 
 class StillReading(Unavailable):

@@ -84,6 +84,17 @@ async def insert_exam(tx: TenantTx, *, locale: Locale) -> UUID | None:
     return found
 
 
+async def held_lately(tx: TenantTx) -> tuple[int, int]:
+    """Exams that were asked for in the last 24 hours, and in how many seconds one fewer will be."""
+    found = await tx.records(
+        "SELECT count(*) AS held, coalesce(extract(epoch FROM min(created_at)"
+        " + interval '1 day' - now()), 0)::integer AS seconds FROM exams"
+        " WHERE tenant_id = %s AND created_at > now() - interval '1 day'",
+        [tx.tenant_id],
+    )
+    return found[0]["held"], found[0]["seconds"]
+
+
 async def exam_under_way(tx: TenantTx) -> UUID | None:
     found: UUID | None = await tx.value(
         "SELECT id FROM exams WHERE tenant_id = %s AND finished_at IS NULL", [tx.tenant_id]
