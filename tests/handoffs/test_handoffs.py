@@ -116,7 +116,7 @@ async def test_an_open_handoff_is_returned_and_not_opened_twice(
     first = await opened(db, shop, conversation)
     again = await opened(db, shop, conversation)
     async with db.tenant(shop) as tx:
-        listed = await handoffs.list_handoffs(tx)
+        listed = await handoffs.list_handoffs(tx, state="open")
 
     assert first == again
     assert [handoff.id for handoff in listed] == [first]
@@ -136,7 +136,7 @@ async def test_what_the_customer_adds_is_kept_and_nothing_is_lost(
     await opened(db, shop, conversation, email="lea@example.com", note="Le matin")
     await opened(db, shop, conversation, phone="06 12 34 56 78", note=" ")
     async with db.tenant(shop) as tx:
-        (handoff,) = await handoffs.list_handoffs(tx)
+        (handoff,) = await handoffs.list_handoffs(tx, state="open")
 
     assert (handoff.email, handoff.phone, handoff.note) == (
         "lea@example.com",
@@ -150,12 +150,12 @@ async def test_a_closed_one_is_listed_no_more_and_another_may_open(
 ) -> None:
     first = await opened(db, shop, conversation)
     async with db.tenant(shop) as tx:
-        await handoffs.close(tx, first)
-        await handoffs.close(tx, first)
+        await handoffs.close(tx, first, by=None)
+        await handoffs.close(tx, first, by=None)
     second = await opened(db, shop, conversation)
     async with db.tenant(shop) as tx:
-        listed = await handoffs.list_handoffs(tx)
-        everything = await handoffs.list_handoffs(tx, only_open=False)
+        listed = await handoffs.list_handoffs(tx, state="open")
+        everything = await handoffs.list_handoffs(tx)
 
     assert [handoff.id for handoff in listed] == [second]
     assert [handoff.id for handoff in everything] == [second, first]
@@ -168,7 +168,7 @@ async def test_another_tenants_handoff_is_not_there(
     async with db.tenant(nordlys) as tx:
         assert await handoffs.list_handoffs(tx) == []
         with pytest.raises(NotFound):
-            await handoffs.close(tx, mine)
+            await handoffs.close(tx, mine, by=None)
     async with db.tenant(shop) as tx:
         assert [handoff.id for handoff in await handoffs.list_handoffs(tx)] == [mine]
 
@@ -318,7 +318,7 @@ class TestMail:
 
         assert not await tell(db, Postbox(has_server=False), shop, handoff_id)
         async with db.tenant(shop) as tx:
-            (handoff,) = await handoffs.list_handoffs(tx)
+            (handoff,) = await handoffs.list_handoffs(tx, state="open")
         assert handoff.mailed_at is None
 
     async def test_a_tenant_without_an_address_is_not_mailed(
@@ -345,7 +345,7 @@ class TestMail:
     ) -> None:
         handoff_id = await opened(db, shop, conversation)
         async with db.tenant(shop) as tx:
-            await handoffs.close(tx, handoff_id)
+            await handoffs.close(tx, handoff_id, by=None)
 
         assert not await tell(db, Postbox(), shop, handoff_id)
 

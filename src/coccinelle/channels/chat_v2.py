@@ -42,7 +42,7 @@ from coccinelle.channels.wire import (
 )
 from coccinelle.conversations import actions as conversations
 from coccinelle.conversations import store
-from coccinelle.conversations.model import HistoryItem, Limits
+from coccinelle.conversations.model import HistoryItem, Limits, first_name
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.model import (
     AgentSelected,
@@ -62,6 +62,7 @@ from coccinelle.foundation.ids import TurnId
 from coccinelle.foundation.problems import documented, locale_of, problem_of, request_id_of
 from coccinelle.foundation.web import add_header
 from coccinelle.handoffs import actions as handoffs
+from coccinelle.handoffs.model import Presence
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants.callers import Callers
 from coccinelle.tenants.model import Caller
@@ -86,6 +87,19 @@ Limit = Annotated[int, Query(ge=1, le=200, description="How many, at most.", exa
 Cursor = Annotated[
     str | None,
     Query(max_length=20, description="`next_cursor` of the page before.", examples=["50"]),
+]
+After = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        le=2**31 - 1,
+        description=(
+            "Instead of `cursor`: only what was said after this `seq`. What comes while an answer"
+            " is being written is given when that has ended, so that nothing is missed by asking"
+            " after the last `seq` that was given."
+        ),
+        examples=[12],
+    ),
 ]
 
 
@@ -154,8 +168,12 @@ class ChatV2:
         user_id: UserId,
         limit: Limit = 50,
         cursor: Cursor = None,
+        after: After = None,
     ) -> Response:
-        """What was said in a conversation, oldest first, for a widget that reloads."""
+        """What was said in a conversation, oldest first, for a widget that reloads.
+
+        With `after`, what is new, for a widget that listens for a person.
+        """
         caller = await self._callers.of(request)
         visitor = self._known_visitor(request, caller, conversation_id)
         if visitor.user_id != user_id:
@@ -165,15 +183,16 @@ class ChatV2:
                 tx,
                 external_id=conversation_id,
                 user_id=user_id,
-                after_seq=_seq(cursor),
+                after_seq=_seq(cursor) if after is None else after,
                 limit=limit + 1,
+                only_settled=after is not None,
             )
             sources = await _sources(tx, items[:limit])
-            is_handed = await handoffs.is_open(tx, conversation_external_id=conversation_id)
+            presence = await handoffs.presence(tx, conversation_external_id=conversation_id)
         self._give_token(request, visitor)
         more = str(items[limit - 1].seq) if len(items) > limit else None
         shown = [_shown(item, sources) for item in items[:limit]]
-        return _json({"items": shown, "next_cursor": more, "handoff": is_handed})
+        return _json({"items": shown, "next_cursor": more, **_handoff(presence)})
 
     async def handoff(self, request: Request, conversation_id: ClientId) -> Response:
         """Ask for a person; the open request is returned, with what is added to it."""
@@ -482,15 +501,25 @@ def _shown(item: HistoryItem, sources: Sources) -> dict[str, Any]:
     is_answer = item.author == "agent" and item.turn_id is not None
     return {
         "id": str(item.id),
+        "seq": item.seq,
         "author": item.author,
         "text": item.text,
         "timestamp": rfc3339(item.created_at),
         "turn_id": str(item.turn_id) if item.turn_id else None,
         "agent": item.agent,
-        "name": item.name,
+        "name": first_name(item.name) if item.name and item.author == "person" else item.name,
         "outcome": item.outcome,
         "feedback": item.feedback,
         "sources": sources.get(item.turn_id, []) if is_answer and item.turn_id else [],
+    }
+
+
+def _handoff(presence: Presence | None) -> dict[str, Any]:
+    name = presence.name if presence else None
+    return {
+        "handoff": presence is not None,
+        "handoff_state": presence.state if presence else None,
+        "person": first_name(name) if name else None,
     }
 
 

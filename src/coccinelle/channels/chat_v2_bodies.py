@@ -74,7 +74,10 @@ class ChatOut(BaseModel):
     """The answer."""
 
     conversation_id: str = Field(description="As it was sent.", examples=["c-7"])
-    message: str = Field(description="The answer's text.", examples=["Commencez par…"])
+    message: str = Field(
+        description="The answer's text; empty while a person takes care of the conversation.",
+        examples=["Commencez par…"],
+    )
     agent: str = Field(
         description="Key of the agent that answers, or `escalate`: the text offers a person.",
         examples=["audrey"],
@@ -100,7 +103,16 @@ class ChatOut(BaseModel):
             ]
         ],
     )
-    handoff: bool = Field(description="True while a person is being asked for.", examples=[False])
+    handoff: bool = Field(
+        description="True while a person is being asked for, or has come.", examples=[False]
+    )
+    outcome: Literal["answered", "escalated", "handed_over", "interrupted"] = Field(
+        description=(
+            "What became of the message: `handed_over`: a person of the business reads it, and no"
+            " agent answers."
+        ),
+        examples=["answered"],
+    )
     variant: Literal["baseline", "candidate"] = Field(
         description="Which side of a rollout answered.", examples=["candidate"]
     )
@@ -115,6 +127,7 @@ class HistoryItemOut(BaseModel):
     """One thing that was said."""
 
     id: UUID = Field(description="The message.", examples=["0193a5c2-7b6a-7c3e-9f6e-2d1c0b9a8878"])
+    seq: int = Field(description="Its place in the conversation; some are left out.", examples=[2])
     author: Literal["customer", "agent", "person"] = Field(
         description="Who said it: the customer, an agent, or a person of the business.",
         examples=["agent"],
@@ -129,7 +142,10 @@ class HistoryItemOut(BaseModel):
         description="Key of the agent, or `escalate`; only of an agent's message.",
         examples=["audrey"],
     )
-    name: str | None = Field(description="Name of the agent.", examples=["Audrey"])
+    name: str | None = Field(
+        description="Name of the agent, or first name of the person, if they are known.",
+        examples=["Audrey"],
+    )
     outcome: str | None = Field(description="State of the turn.", examples=["answered"])
     feedback: Literal[1, -1] | None = Field(
         description="What the customer thought of it.", examples=[1]
@@ -155,7 +171,17 @@ class HistoryOut(BaseModel):
     next_cursor: str | None = Field(
         description="Give it as `cursor` to go on; null at the end.", examples=["50"]
     )
-    handoff: bool = Field(description="Whether a hand-off is open.", examples=[False])
+    handoff: bool = Field(
+        description="Whether a hand-off is open: a person was asked for, or has come.",
+        examples=[True],
+    )
+    handoff_state: Literal["open", "claimed"] | None = Field(
+        description="`open`: nobody has come yet; `claimed`: a person has, and no agent answers.",
+        examples=["claimed"],
+    )
+    person: str | None = Field(
+        description="First name of the person who has come, if it is known.", examples=["Léa"]
+    )
 
 
 class HandoffIn(BaseModel):
@@ -262,6 +288,7 @@ def answer_of(result: TurnResult) -> dict[str, Any]:
             {"title": s.title, "url": s.url, "score": round(s.score, 4)} for s in result.sources
         ],
         "handoff": result.handoff,
+        "outcome": result.outcome,
         "variant": result.variant,
     }
     if result.interrupted:

@@ -45,7 +45,11 @@ def list_handoffs(
 
         found = await ground.chosen(db, tenant)
         async with db.tenant(found.id) as tx:
-            return await actions.list_handoffs(tx, only_open=not everything, limit=limit)
+            if everything:
+                return await actions.list_handoffs(tx, limit=limit)
+            waiting = await actions.list_handoffs(tx, state="open", limit=limit)
+            claimed = await actions.list_handoffs(tx, state="claimed", limit=limit)
+        return sorted([*waiting, *claimed], key=lambda handoff: handoff.id, reverse=True)[:limit]
 
     for handoff in ground.with_database(work):
         typer.echo("\t".join(_columns(handoff)))
@@ -66,7 +70,7 @@ def close(
 
         found = await ground.chosen(db, tenant)
         async with db.tenant(found.id) as tx:
-            await actions.close(tx, HandoffId(handoff_id))
+            await actions.close(tx, HandoffId(handoff_id), by=None)
 
     ground.with_database(work)
     typer.echo(say("Demande close.", "Closed."))
@@ -75,17 +79,25 @@ def close(
 def _columns(handoff: Handoff) -> list[str]:
     from coccinelle.foundation.clock import rfc3339
 
-    state = say("close", "closed") if handoff.closed_at else say("ouverte", "open")
     reached = " ".join(filter(None, (handoff.email, handoff.phone, *_identity(handoff)))) or "-"
     said = " · ".join(filter(None, (handoff.reason, handoff.note)))
     shown = (handoff.conversation_external_id, reached, said)
     return [
         str(handoff.id),
         rfc3339(handoff.opened_at),
-        state,
+        plain(_state(handoff)),
         *(" ".join(plain(text).split()) for text in shown),
         _shortened(handoff.last_message or "-"),
     ]
+
+
+def _state(handoff: Handoff) -> str:
+    if handoff.state == "closed":
+        return say("close", "closed")
+    if handoff.state == "open":
+        return say("ouverte", "open")
+    who = handoff.claimed_by_name or "?"
+    return say(f"prise en charge ({who})", f"claimed ({who})")
 
 
 def _identity(handoff: Handoff) -> list[str]:

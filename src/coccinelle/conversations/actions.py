@@ -113,6 +113,7 @@ def _context(row: store.AdmissionRow | store.ContextRow) -> Context:
         last_agent_id=row.last_agent_id,
         last_outcome=_outcome(row.last_state),
         handoff_open=row.handoff_open,
+        handoff_claimed=row.handoff_claimed,
     )
 
 
@@ -165,14 +166,32 @@ async def give_feedback(tx: TenantTx, *, turn_id: TurnId, score: int, comment: s
 
 
 async def read_history(
-    tx: TenantTx, *, external_id: str, user_id: str, after_seq: int, limit: int
+    tx: TenantTx,
+    *,
+    external_id: str,
+    user_id: str,
+    after_seq: int,
+    limit: int,
+    only_settled: bool = False,
 ) -> list[HistoryItem]:
-    """What was said, oldest first. Raises `NotFound` unless the conversation is that user's."""
+    """What was said after `after_seq`, oldest first.
+
+    Args:
+        only_settled: nothing that is later than an answer that is still to come: all that will be
+            said has a higher `seq` than what is given.
+
+    Raises:
+        NotFound: the conversation is not there, or not that user's.
+    """
     conversation_id = await store.conversation_of(tx, external_id=external_id, user_id=user_id)
     if conversation_id is None:
         raise NotFound("conversation_not_found")
     return await store.history(
-        tx, conversation_id=conversation_id, after_seq=after_seq, limit=limit
+        tx,
+        conversation_id=conversation_id,
+        after_seq=after_seq,
+        limit=limit,
+        only_settled=only_settled,
     )
 
 

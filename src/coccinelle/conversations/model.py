@@ -20,8 +20,8 @@ from coccinelle.foundation.ids import (
 
 Channel = Literal["chat_v2", "webhook_v1", "openai", "cli"]
 Author = Literal["customer", "agent", "person"]
-State = Literal["accepted", "answering", "answered", "escalated", "interrupted", "failed"]
-Outcome = Literal["answered", "escalated", "interrupted", "failed"]
+Outcome = Literal["answered", "escalated", "handed_over", "interrupted", "failed"]
+State = Literal["accepted", "answering"] | Outcome
 StepName = Literal["admit", "route", "retrieve", "generate", "record"]
 
 OPEN_STATES = ("accepted", "answering")
@@ -42,6 +42,11 @@ class Source:
     title: str
     url: str | None
     score: float
+
+
+def first_name(name: str) -> str:
+    """What customers call a person of the business."""
+    return (name.split() or [""])[0]
 
 
 def distinct(sources: Iterable[Source]) -> tuple[Source, ...]:
@@ -98,13 +103,17 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Context:
-    """What was said before a turn, newest last, and where the conversation stands."""
+    """What was said before a turn, newest last, and where the conversation stands.
+
+    While a hand-off is claimed, a person answers and no agent does.
+    """
 
     history: tuple[Message, ...] = ()
     customer_messages: int = 0
     last_agent_id: AgentId | None = None
     last_outcome: Outcome | None = None
     handoff_open: bool = False
+    handoff_claimed: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class AdmissionRow:
     last_agent_id: AgentId | None
     last_state: State | None
     handoff_open: bool
+    handoff_claimed: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class ContextRow:
     last_agent_id: AgentId | None
     last_state: State | None
     handoff_open: bool
+    handoff_claimed: bool
 
 
 async def open_conversation(tx: TenantTx, arrival: Arrival) -> ConversationRow:
@@ -106,7 +108,9 @@ _CONTEXT = """
     (SELECT state FROM turns WHERE tenant_id = %(tenant)s AND conversation_id = %(conversation)s
         AND seq < %(seq)s ORDER BY seq DESC LIMIT 1) AS last_state,
     EXISTS (SELECT FROM handoffs WHERE tenant_id = %(tenant)s
-        AND conversation_id = %(conversation)s AND closed_at IS NULL) AS handoff_open
+        AND conversation_id = %(conversation)s AND closed_at IS NULL) AS handoff_open,
+    EXISTS (SELECT FROM handoffs WHERE tenant_id = %(tenant)s AND claimed_at IS NOT NULL
+        AND conversation_id = %(conversation)s AND closed_at IS NULL) AS handoff_claimed
 """
 
 
@@ -567,23 +571,38 @@ async def conversation_of_turn(tx: TenantTx, turn_id: TurnId) -> str | None:
 
 
 async def history(
-    tx: TenantTx, *, conversation_id: ConversationId, after_seq: int, limit: int
+    tx: TenantTx,
+    *,
+    conversation_id: ConversationId,
+    after_seq: int,
+    limit: int,
+    only_settled: bool,
 ) -> list[HistoryItem]:
     return await tx.all(
         HistoryItem,
         "SELECT m.id, m.seq, m.author, m.text, m.turn_id, t.state AS outcome, f.score AS feedback,"
         " m.created_at,"
         " CASE WHEN m.author = 'agent' THEN coalesce(a.key, 'escalate') END AS agent,"
-        " CASE WHEN m.author = 'agent' THEN v.name END AS name"
+        " CASE m.author WHEN 'agent' THEN v.name WHEN 'person' THEN u.name END AS name"
         " FROM messages m"
         " LEFT JOIN turns t ON t.tenant_id = m.tenant_id AND t.id = m.turn_id"
         " LEFT JOIN feedback f ON f.tenant_id = m.tenant_id AND f.turn_id = m.turn_id"
         " AND m.author = 'agent'"
         " LEFT JOIN agents a ON a.tenant_id = m.tenant_id AND a.id = m.agent_id"
         " LEFT JOIN agent_versions v ON v.tenant_id = m.tenant_id AND v.id = t.agent_version_id"
-        " WHERE m.tenant_id = %s AND m.conversation_id = %s AND m.seq > %s"
-        " ORDER BY m.seq LIMIT %s",
-        [tx.tenant_id, conversation_id, after_seq, limit],
+        " LEFT JOIN users u ON u.id = m.user_id"
+        " WHERE m.tenant_id = %(tenant)s AND m.conversation_id = %(conversation)s"
+        " AND m.seq > %(after)s AND (NOT %(settled)s OR NOT EXISTS (SELECT FROM turns o"
+        "   WHERE o.tenant_id = m.tenant_id AND o.conversation_id = m.conversation_id"
+        "   AND o.seq < m.seq AND o.lease_expires_at > now()))"
+        " ORDER BY m.seq LIMIT %(limit)s",
+        {
+            "tenant": tx.tenant_id,
+            "conversation": conversation_id,
+            "after": after_seq,
+            "limit": limit,
+            "settled": only_settled,
+        },
     )
 
 

@@ -589,7 +589,10 @@ CREATE TABLE public.handoffs (
     note text,
     opened_at timestamp with time zone DEFAULT now() NOT NULL,
     mailed_at timestamp with time zone,
-    closed_at timestamp with time zone
+    closed_at timestamp with time zone,
+    claimed_at timestamp with time zone,
+    claimed_by uuid,
+    closed_by uuid
 );
 
 ALTER TABLE ONLY public.handoffs FORCE ROW LEVEL SECURITY;
@@ -669,6 +672,7 @@ CREATE TABLE public.messages (
     agent_id uuid,
     text text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_id uuid,
     CONSTRAINT messages_author_check CHECK ((author = ANY (ARRAY['customer'::text, 'agent'::text, 'person'::text])))
 );
 
@@ -984,7 +988,6 @@ CREATE TABLE public.turns (
     CONSTRAINT turns_check2 CHECK (((state = ANY (ARRAY['accepted'::text, 'answering'::text])) = (finished_at IS NULL))),
     CONSTRAINT turns_check3 CHECK (((state = 'failed'::text) = (failure_code IS NOT NULL))),
     CONSTRAINT turns_confidence_check CHECK (((confidence >= (0)::double precision) AND (confidence <= (1)::double precision))),
-    CONSTRAINT turns_state_check CHECK ((state = ANY (ARRAY['accepted'::text, 'answering'::text, 'answered'::text, 'escalated'::text, 'interrupted'::text, 'failed'::text]))),
     CONSTRAINT turns_variant_check CHECK ((variant = ANY (ARRAY['baseline'::text, 'candidate'::text])))
 );
 
@@ -1210,6 +1213,12 @@ ALTER TABLE ONLY public.exams
 ALTER TABLE ONLY public.feedback
     ADD CONSTRAINT feedback_pkey PRIMARY KEY (tenant_id, turn_id);
 
+ALTER TABLE public.handoffs
+    ADD CONSTRAINT handoffs_claimed_by_check CHECK (((claimed_by IS NULL) OR (claimed_at IS NOT NULL))) NOT VALID;
+
+ALTER TABLE public.handoffs
+    ADD CONSTRAINT handoffs_closed_by_check CHECK (((closed_by IS NULL) OR (closed_at IS NOT NULL))) NOT VALID;
+
 ALTER TABLE ONLY public.handoffs
     ADD CONSTRAINT handoffs_pkey PRIMARY KEY (id);
 
@@ -1254,6 +1263,9 @@ ALTER TABLE ONLY public.messages
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE public.messages
+    ADD CONSTRAINT messages_user_id_check CHECK (((user_id IS NULL) OR (author = 'person'::text))) NOT VALID;
 
 ALTER TABLE ONLY public.model_calls
     ADD CONSTRAINT model_calls_pkey PRIMARY KEY (tenant_id, turn_id, lease_id, "position");
@@ -1353,6 +1365,9 @@ ALTER TABLE ONLY public.turn_steps
 
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_pkey PRIMARY KEY (id);
+
+ALTER TABLE public.turns
+    ADD CONSTRAINT turns_state_check CHECK ((state = ANY (ARRAY['accepted'::text, 'answering'::text, 'answered'::text, 'escalated'::text, 'handed_over'::text, 'interrupted'::text, 'failed'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_conversation_id_seq_key UNIQUE (tenant_id, conversation_id, seq);
@@ -1608,6 +1623,12 @@ ALTER TABLE ONLY public.feedback
     ADD CONSTRAINT feedback_tenant_id_turn_id_fkey FOREIGN KEY (tenant_id, turn_id) REFERENCES public.turns(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.handoffs
+    ADD CONSTRAINT handoffs_claimed_by_fkey FOREIGN KEY (tenant_id, claimed_by) REFERENCES public.memberships(tenant_id, user_id) ON DELETE SET NULL (claimed_by) NOT VALID;
+
+ALTER TABLE ONLY public.handoffs
+    ADD CONSTRAINT handoffs_closed_by_fkey FOREIGN KEY (tenant_id, closed_by) REFERENCES public.memberships(tenant_id, user_id) ON DELETE SET NULL (closed_by) NOT VALID;
+
+ALTER TABLE ONLY public.handoffs
     ADD CONSTRAINT handoffs_tenant_id_conversation_id_fkey FOREIGN KEY (tenant_id, conversation_id) REFERENCES public.conversations(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.invitations
@@ -1639,6 +1660,9 @@ ALTER TABLE ONLY public.messages
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_tenant_id_turn_id_fkey FOREIGN KEY (tenant_id, turn_id) REFERENCES public.turns(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.messages
+    ADD CONSTRAINT messages_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES public.memberships(tenant_id, user_id) ON DELETE SET NULL (user_id) NOT VALID;
 
 ALTER TABLE ONLY public.model_calls
     ADD CONSTRAINT model_calls_tenant_id_turn_id_fkey FOREIGN KEY (tenant_id, turn_id) REFERENCES public.turns(tenant_id, id) ON DELETE CASCADE;

@@ -1,21 +1,37 @@
-"""A customer's wish for a person, and the mail that tells the business of it."""
+"""A customer's wish for a person, and who of the business takes care of it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from coccinelle.foundation.errors import FieldError, Invalid
-from coccinelle.foundation.ids import ConversationId, HandoffId
+from coccinelle.foundation.errors import Conflict, FieldError, Invalid
+from coccinelle.foundation.ids import ConversationId, HandoffId, UserId
+
+HandoffState = Literal["open", "claimed", "closed"]
 
 MAX_REASON_CHARS = 500
 MAX_EMAIL_CHARS = 254
 MAX_PHONE_CHARS = 32
 MAX_NOTE_CHARS = 2000
+MAX_REPLY_CHARS = 2000
 
 _EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,189}")
 _PHONE = re.compile(r"\+?[0-9 .()/-]{4,32}")
+
+
+class HandoffClaimed(Conflict):
+    """Somebody else takes care of it."""
+
+    default_code = "handoff_claimed"
+
+
+class HandoffClosed(Conflict):
+    """It is over: the assistant answers again."""
+
+    default_code = "handoff_closed"
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,9 @@ class Contact:
 class Handoff:
     """A hand-off as people of the business see it; `last_message` is the customer's.
 
-    The business's own site proved `identity`; `identity_email` is only what its page said.
+    The business's own site proved `identity`; `identity_email` is only what its page said. While it
+    is claimed the assistant is silent. Who has left the business is nobody here: then `claimed_by`
+    and `closed_by` are None.
     """
 
     id: HandoffId
@@ -47,6 +65,28 @@ class Handoff:
     last_message: str | None
     identity: str | None
     identity_email: str | None
+    claimed_at: datetime | None
+    claimed_by: UserId | None
+    claimed_by_name: str | None
+    closed_by: UserId | None
+
+    @property
+    def state(self) -> HandoffState:
+        """Open while nobody has claimed it."""
+        if self.closed_at is not None:
+            return "closed"
+        return "open" if self.claimed_at is None else "claimed"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Whether the customer of a conversation waits for a person or is with one, and with whom.
+
+    `name` is the whole name of who has claimed it.
+    """
+
+    state: HandoffState
+    name: str | None
 
 
 def contact(*, email: str | None, phone: str | None, note: str | None) -> Contact:
@@ -66,6 +106,17 @@ def contact(*, email: str | None, phone: str | None, note: str | None) -> Contac
     if errors:
         raise Invalid(errors=tuple(errors))
     return found
+
+
+def reply_text(text: str) -> str:
+    """What a person says to a customer, trimmed. Raises `Invalid` when it is blank or too long."""
+    said = text.strip()
+    if not said:
+        raise Invalid(errors=(FieldError("text", "empty"),))
+    if len(said) > MAX_REPLY_CHARS:
+        values = (("max_length", MAX_REPLY_CHARS),)
+        raise Invalid(errors=(FieldError("text", "too_long", values),))
+    return said
 
 
 def _trimmed(value: str | None) -> str | None:

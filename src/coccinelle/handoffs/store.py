@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import ConversationId, HandoffId
-from coccinelle.handoffs.model import Contact, Handoff
+from coccinelle.foundation.ids import ConversationId, HandoffId, MessageId, UserId
+from coccinelle.handoffs.model import Contact, Handoff, HandoffState, Presence
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,14 @@ class OpenRow:
 
     id: HandoffId
     is_changed: bool
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """The conversation of a hand-off, held until the transaction ends."""
+
+    conversation_id: ConversationId
+    next_seq: int
 
 
 @dataclass(frozen=True)
@@ -73,45 +81,117 @@ async def open_or_update(
     )
 
 
-async def close(tx: TenantTx, handoff_id: HandoffId) -> int:
+async def claim(tx: TenantTx, handoff_id: HandoffId, *, by: UserId, take_over: bool) -> int:
+    """Give it to `by`: 1, or 0 when they have it, it is closed or not there, or another holds it.
+
+    Who is no longer of the business, or is kept out of it, holds nothing.
+    """
+    return await tx.run(
+        "UPDATE handoffs SET claimed_at = now(), claimed_by = %(by)s"
+        " WHERE tenant_id = %(tenant)s AND id = %(id)s AND closed_at IS NULL"
+        " AND claimed_by IS DISTINCT FROM %(by)s"
+        " AND (%(take_over)s OR NOT EXISTS (SELECT FROM memberships m"
+        "   WHERE m.tenant_id = handoffs.tenant_id AND m.user_id = handoffs.claimed_by"
+        "   AND m.disabled_at IS NULL))",
+        {"tenant": tx.tenant_id, "id": handoff_id, "by": by, "take_over": take_over},
+    )
+
+
+async def close(tx: TenantTx, handoff_id: HandoffId, *, by: UserId | None) -> int:
     """Close it: 1, or 0 when it is closed already or not there."""
     return await tx.run(
-        "UPDATE handoffs SET closed_at = now()"
+        "UPDATE handoffs SET closed_at = now(), closed_by = %s"
         " WHERE tenant_id = %s AND id = %s AND closed_at IS NULL",
-        [tx.tenant_id, handoff_id],
+        [by, tx.tenant_id, handoff_id],
     )
 
 
-async def exists(tx: TenantTx, handoff_id: HandoffId) -> bool:
-    found: bool = await tx.value(
-        "SELECT EXISTS (SELECT FROM handoffs WHERE tenant_id = %s AND id = %s)",
-        [tx.tenant_id, handoff_id],
-    )
-    return found
-
-
-async def is_open(tx: TenantTx, *, conversation_external_id: str) -> bool:
-    found: bool = await tx.value(
-        "SELECT EXISTS (SELECT FROM handoffs h JOIN conversations c"
+async def hold_conversation(tx: TenantTx, handoff_id: HandoffId) -> HeldRow | None:
+    """The conversation of a hand-off: held before the hand-off is, as in the record of a turn."""
+    return await tx.maybe(
+        HeldRow,
+        "SELECT c.id AS conversation_id, c.next_seq FROM handoffs h JOIN conversations c"
         " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
-        " WHERE c.tenant_id = %s AND c.external_id = %s AND h.closed_at IS NULL)",
-        [tx.tenant_id, conversation_external_id],
+        " WHERE h.tenant_id = %s AND h.id = %s FOR NO KEY UPDATE OF c",
+        [tx.tenant_id, handoff_id],
     )
-    return found
 
 
-async def listed(tx: TenantTx, *, only_open: bool, limit: int) -> list[Handoff]:
-    return await tx.all(
-        Handoff,
-        "SELECT h.id, h.conversation_id, c.external_id AS conversation_external_id, h.reason,"
-        " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at,"
-        " (SELECT m.text FROM messages m WHERE m.tenant_id = h.tenant_id"
-        "   AND m.conversation_id = h.conversation_id AND m.author = 'customer'"
-        "   ORDER BY m.seq DESC LIMIT 1) AS last_message, c.identity, c.identity_email"
+async def insert_reply(
+    tx: TenantTx, *, message_id: MessageId, held: HeldRow, by: UserId, text: str
+) -> None:
+    await tx.run(
+        "WITH said AS (INSERT INTO messages"
+        "   (id, tenant_id, conversation_id, seq, author, user_id, text)"
+        "   VALUES (%(id)s, %(tenant)s, %(conversation)s, %(seq)s, 'person', %(by)s, %(text)s))"
+        " UPDATE conversations SET next_seq = %(seq)s + 1, last_message_at = now()"
+        " WHERE tenant_id = %(tenant)s AND id = %(conversation)s",
+        {
+            "tenant": tx.tenant_id,
+            "id": message_id,
+            "conversation": held.conversation_id,
+            "seq": held.next_seq,
+            "by": by,
+            "text": text,
+        },
+    )
+
+
+async def reply_of(tx: TenantTx, message_id: MessageId) -> str | None:
+    """The text of a reply, if there is one of that id."""
+    text: str | None = await tx.value(
+        "SELECT text FROM messages WHERE tenant_id = %s AND id = %s", [tx.tenant_id, message_id]
+    )
+    return text
+
+
+async def presence(tx: TenantTx, *, conversation_external_id: str) -> Presence | None:
+    """Of the hand-off of a conversation that is not closed, if there is one."""
+    return await tx.maybe(
+        Presence,
+        "SELECT CASE WHEN h.claimed_at IS NULL THEN 'open' ELSE 'claimed' END AS state, u.name"
         " FROM handoffs h JOIN conversations c"
         " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
-        " WHERE h.tenant_id = %s AND (h.closed_at IS NULL OR NOT %s) ORDER BY h.id DESC LIMIT %s",
-        [tx.tenant_id, only_open, limit],
+        " LEFT JOIN users u ON u.id = h.claimed_by"
+        " WHERE c.tenant_id = %s AND c.external_id = %s AND h.closed_at IS NULL",
+        [tx.tenant_id, conversation_external_id],
+    )
+
+
+_HANDOFF = (
+    "SELECT h.id, h.conversation_id, c.external_id AS conversation_external_id, h.reason,"
+    " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at,"
+    " (SELECT m.text FROM messages m WHERE m.tenant_id = h.tenant_id"
+    "   AND m.conversation_id = h.conversation_id AND m.author = 'customer'"
+    "   ORDER BY m.seq DESC LIMIT 1) AS last_message, c.identity, c.identity_email,"
+    " h.claimed_at, h.claimed_by, u.name AS claimed_by_name, h.closed_by"
+    " FROM handoffs h JOIN conversations c"
+    " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
+    " LEFT JOIN users u ON u.id = h.claimed_by"
+    " WHERE h.tenant_id = %(tenant)s"
+)
+_IN_STATE = {
+    None: "",
+    "open": " AND h.closed_at IS NULL AND h.claimed_at IS NULL",
+    "claimed": " AND h.closed_at IS NULL AND h.claimed_at IS NOT NULL",
+    "closed": " AND h.closed_at IS NOT NULL",
+}
+
+
+async def handoff(tx: TenantTx, handoff_id: HandoffId) -> Handoff | None:
+    return await tx.maybe(
+        Handoff, f"{_HANDOFF} AND h.id = %(id)s", {"tenant": tx.tenant_id, "id": handoff_id}
+    )
+
+
+async def listed(
+    tx: TenantTx, *, state: HandoffState | None, limit: int, before: HandoffId | None
+) -> list[Handoff]:
+    return await tx.all(
+        Handoff,
+        f"{_HANDOFF}{_IN_STATE[state]} AND (%(before)s::uuid IS NULL OR h.id < %(before)s)"
+        " ORDER BY h.id DESC LIMIT %(limit)s",
+        {"tenant": tx.tenant_id, "before": before, "limit": limit},
     )
 
 
