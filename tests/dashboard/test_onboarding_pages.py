@@ -345,6 +345,31 @@ async def test_the_phone_page_says_and_changes_name_greeting_and_number(
     assert "ne peut pas être vide" in unescape(wrong.text)
 
 
+async def test_a_number_is_withdrawn_by_whose_it_is_and_another_business_may_have_it(
+    owner: Owner, other: Owner
+) -> None:
+    called = number()
+    await owner.do("business", "staff")
+    await owner.do("assistant", phone_number=called)
+    ((number_id,),) = await owner.rows("SELECT id FROM phone_numbers")
+    address = f"{PHONE}/numbers/{number_id}"
+    assert address in await owner.see(PHONE)
+
+    await other.send(address, {})
+    assert await owner.rows("SELECT e164 FROM phone_numbers") == [(called,)]
+    for _ in range(2):
+        answer = await owner.send(address, {})
+        assert answer.headers["location"] == f"{PHONE}?done=withdrawn"
+    assert await owner.rows("SELECT e164 FROM phone_numbers") == []
+    page = await owner.see(f"{PHONE}?done=withdrawn")
+    assert "Ce numéro n’est plus déclaré." in page
+    assert "Aucun numéro n’est déclaré." in page
+
+    await other.do("business", "staff")
+    await other.do("assistant", phone_number=called)
+    assert await other.rows("SELECT e164 FROM phone_numbers") == [(called,)]
+
+
 async def test_the_web_page_changes_looks_and_sites(owner: Owner, other: Owner) -> None:
     await owner.do(*SAID)
     ((key_id, key),) = await owner.rows("SELECT id, key FROM public_keys")

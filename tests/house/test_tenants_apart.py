@@ -12,12 +12,14 @@ import httpx2
 import psycopg
 import pytest
 
+from coccinelle.agents import store as agents
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.ids import HandoffId
 from coccinelle.foundation.jobs import jobs, queue, work
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.house import House
+from coccinelle.numbers import actions as numbers
 from tests.accounts import PASSWORD, Account, joined
 from tests.examined import Examined, examined
 from tests.house.test_openapi import KINDS
@@ -45,6 +47,7 @@ class Street:
     session_id: UUID
     onboarding_id: UUID
     examined: Examined
+    number_id: UUID
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +65,19 @@ async def street(
         async with house.db.tenant(rivoli.id) as tx:
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
             handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
+            called = f"+3361{uuid4().int % 10**7:07}"
+            (first, *_) = await agents.live_agents(tx)
+            await numbers.declare(tx, e164=called, agent_id=first.id)
+            (number,), _ = await numbers.listed(tx, limit=1)
         token = answer.headers["X-Visitor-Token"]
         ids = answer.json()["turn_id"], conversation, token, handoff_id
         people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
         invitation_id, key_ids, session_id = await lent(url, people[0])
         theirs = invitation_id, key_ids, session_id, await begun(url, people[0])
         known = await examined(house.db, rivoli.id)
-        yield Street(house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs, known)
+        yield Street(
+            house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs, known, number.id
+        )
 
 
 async def lent(url: str, owner: Account) -> tuple[UUID, dict[str, UUID], UUID]:
@@ -274,6 +283,7 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         f"GET {base}/sectors": (f"{base}/sectors", {}),
         "GET /api/v1/agents": ("/api/v1/agents", {}),
         "GET /api/v1/numbers": ("/api/v1/numbers", {}),
+        "DELETE /api/v1/numbers/{number_id}": (f"/api/v1/numbers/{street.number_id}", {}),
     }
 
 

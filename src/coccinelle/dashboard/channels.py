@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +73,7 @@ def routes(
     router = pages.router()
     router.add_api_route(PHONE, channels.phone, methods=["GET"])
     router.add_api_route(PHONE, channels.save_phone, methods=["POST"])
+    router.add_api_route(PHONE + "/numbers/{number_id}", channels.withdraw, methods=["POST"])
     router.add_api_route(WEB, channels.web, methods=["GET"])
     router.add_api_route(WEB, channels.save_web, methods=["POST"])
     router.add_api_route(f"{WEB}/keys", channels.make_key, methods=["POST"])
@@ -123,6 +125,15 @@ class _Channels:
             at = {"number_taken": "phone_number"}
             return self._pages.refused(request, "channels/phone.html", error, at=at, **found)
         return see_other(f"{PHONE}?done={key}")
+
+    async def withdraw(self, request: Request, number_id: UUID) -> Response:
+        """Give up a number; one that is gone already is gone."""
+        caller = await self._pages.signed_in(request, at_least="admin")
+        await read_form(request)
+        with suppress(NotFound):
+            async with self._db.tenant(caller.tenant_id) as tx:
+                await numbers.withdraw(tx, caller, number_id)
+        return see_other(f"{PHONE}?done=withdrawn")
 
     async def web(self, request: Request) -> Response:
         """The line to embed, how the widget looks, and where it may be."""
@@ -210,7 +221,8 @@ class _Channels:
 
 async def make_own_key(tx: TenantTx, caller: Caller, tenant: Tenant) -> None:
     """The public key of the business's own site, with the origins of its pages; unless it has a
-    public key."""
+    public key. Of two presses at once, one makes it."""
+    await tenants_store.hold(tx)
     if await tenants_store.public_keys(tx, limit=1, before=None):
         return
     name = _KEY_NAMES["en" if tenant.locale == "en" else "fr"]

@@ -1,13 +1,16 @@
-"""What is done to phone numbers: declared for an agent, listed."""
+"""What is done to phone numbers: declared for an agent, withdrawn, listed."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.ids import AgentId
 from coccinelle.numbers import store
 from coccinelle.numbers.model import Channel, Number
+from coccinelle.tenants import audit
+from coccinelle.tenants.model import Caller
 
 
 async def declare(
@@ -24,6 +27,16 @@ async def declare(
     await store.delete_others(tx, e164=e164, channel=channel, agent_id=agent_id)
     if not await store.lead_to(tx, e164=e164, channel=channel, agent_id=agent_id):
         await store.insert_number(tx, e164=e164, channel=channel, agent_id=agent_id)
+
+
+async def withdraw(tx: TenantTx, caller: Caller, number_id: UUID) -> None:
+    """The business has this number no longer, and whoever has it may declare it.
+
+    Raises `NotFound` where the business has no such number.
+    """
+    if not await store.delete_number(tx, number_id):
+        raise NotFound("number_not_found")
+    await audit.record(tx, audit.actor_of(caller), "number.withdrawn", about=number_id)
 
 
 async def listed(

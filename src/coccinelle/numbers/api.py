@@ -1,4 +1,4 @@
-"""Phone numbers over HTTP, under /api/v1: which there are, and what is known of each."""
+"""Phone numbers over HTTP, under /api/v1: which there are, what is known of each, one withdrawn."""
 
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from coccinelle.foundation.database import Database
@@ -18,11 +18,13 @@ from coccinelle.numbers.model import Channel, Number, written
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.model import Caller
 
+NumberInPath = Annotated[UUID, Path(description="Of the number.")]
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e31"
 _PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `manage` (`scope_missing`).",
+    404: "The business has no such number (`number_not_found`).",
     422: "Something in the request cannot be accepted; `errors` names the fields.",
     500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer; `Retry-After` says when to ask again.",
@@ -87,6 +89,18 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
             raise NotFound
         items = [_number_out(one, timezone=tenant.timezone) for one in found]
         return NumberPage(items=items, next_cursor=following)
+
+    @api.delete(
+        "/numbers/{number_id}",
+        status_code=204,
+        summary="Withdraw a phone number",
+        response_description="It is the business's no longer.",
+        responses=_problems(404, 422),
+    )
+    async def withdraw_number(who: Who, number_id: NumberInPath) -> None:
+        """The assistant answers on it no longer, and whoever has it may declare it."""
+        async with db.tenant(who.tenant_id) as tx:
+            await actions.withdraw(tx, who, number_id)
 
     return api
 

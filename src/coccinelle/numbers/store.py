@@ -47,6 +47,13 @@ async def insert_number(tx: TenantTx, *, e164: str, channel: Channel, agent_id: 
         raise NumberTaken from error
 
 
+async def delete_number(tx: TenantTx, number_id: UUID) -> int:
+    """0 where the tenant has no such number."""
+    return await tx.run(
+        "DELETE FROM phone_numbers WHERE tenant_id = %s AND id = %s", [tx.tenant_id, number_id]
+    )
+
+
 async def numbers(tx: TenantTx, *, limit: int, after: UUID | None) -> list[Number]:
     """The oldest first; those after `after`."""
     return await tx.all(
