@@ -194,7 +194,7 @@ class _Writer:
     was_restarted: bool = False
 
     def completion(self, result: TurnResult) -> dict[str, Any]:
-        message = {"role": "assistant", "content": result.text, "refusal": None}
+        message = {"role": "assistant", "content": result.text or result.notice, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None}
         return {
             **self._head("chat.completion", result),
@@ -233,7 +233,8 @@ class _Writer:
         head = self._head("chat.completion.chunk", result)
         choice = {"index": 0, "delta": {}, "logprobs": None}
         reason = {"finish_reason": _finish_reason(result)}
-        chunks = [_data({**head, "choices": [{**choice, **reason}], **_extras(result)})]
+        chunks = [self.chunk({"content": result.notice})] if result.notice else []
+        chunks.append(_data({**head, "choices": [{**choice, **reason}], **_extras(result)}))
         if with_usage:
             chunks.append(_data({**head, "choices": [], "usage": _usage(result)}))
         return chunks

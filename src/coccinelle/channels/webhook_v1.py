@@ -201,7 +201,7 @@ def _inbound(tenant_id: TenantId, body: WebhookIn, address: str | None) -> Inbou
 
 def _answer(result: TurnResult) -> dict[str, Any]:
     return {
-        "response": result.text,
+        "response": result.text or result.notice,
         "agentType": result.legacy_type or "creation",
         "conversationId": result.conversation_id,
         "timestamp": clock.rfc3339(result.finished_at),

@@ -174,7 +174,7 @@ def _show(event: TurnEvent) -> None:
     elif isinstance(event, TextReset):
         _out(say("\n[un autre modèle reprend]\n", "\n[another model starts again]\n"))
     elif isinstance(event, TurnFinished):
-        _out(f"\n\n{_footer(event.result)}\n")
+        _out(f"{plain(event.result.notice)}\n\n{_footer(event.result)}\n")
 
 
 def _footer(result: TurnResult) -> str:

@@ -1,4 +1,6 @@
-"""What a worker does for conversations: it ends turns after a crash, and forgets old counts."""
+"""What a worker does for conversations: it ends turns after a crash, forgets old counts, and keeps
+the words by which they are found.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,17 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 from procrastinate import JobContext
 
-from coccinelle.conversations import store
+from coccinelle.conversations import store, words
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.ids import TenantId
 from coccinelle.foundation.jobs import PROMPT, jobs, services_of
 from coccinelle.tenants import store as tenants
 
 log = structlog.get_logger(__name__)
+
+# Of a business at a time, and in one run: what is left is read slowly until the next one.
+CONVERSATIONS_AT_ONCE = 200
+CONVERSATIONS_A_RUN = 4_000
 
 
 @jobs.periodic(cron="*/5 * * * * *")
@@ -55,6 +61,30 @@ async def prune(db: Database, *, window_seconds: int) -> int:
         return await store.prune_hits(tx, window_seconds=window_seconds)
 
     return await _in_each(db, found, forget)
+
+
+@jobs.periodic(cron="* * * * *")
+@jobs.task(name="keep_words", queue=PROMPT, queueing_lock="keep_words", pass_context=True)
+async def keep_words(context: JobContext, timestamp: int) -> None:
+    """Keep the words of the conversations that were spoken in since, so that they are found."""
+    await keep(services_of(context).db)
+
+
+async def keep(db: Database) -> int:
+    """Keep the words of every tenant's conversations; returns of how many. Raises as `sweep`."""
+    async with db.directory() as directory:
+        found = await words.tenants_with_unkept(directory)
+    kept = 0
+    for _ in range(0, CONVERSATIONS_A_RUN, CONVERSATIONS_AT_ONCE):
+        some = await _in_each(db, found, _keep_some)
+        if not some:
+            break
+        kept += some
+    return kept
+
+
+async def _keep_some(tx: TenantTx) -> int:
+    return await words.keep(tx, most=CONVERSATIONS_AT_ONCE)
 
 
 async def _in_each(

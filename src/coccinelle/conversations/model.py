@@ -227,6 +227,8 @@ class StoredTurn:
     loop_detected: bool
     finished_at: datetime | None
     handoff_open: bool
+    company_name: str
+    locale: str
 
 
 @dataclass(frozen=True)

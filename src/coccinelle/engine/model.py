@@ -37,7 +37,11 @@ class Inbound:
 
 @dataclass(frozen=True)
 class TurnResult:
-    """A finished turn, all that a channel may say of it. `agent` is a key, or `escalate`."""
+    """A finished turn, all that a channel may say of it. `agent` is a key, or `escalate`.
+
+    While a person has claimed the conversation, nothing is said: `notice` is then for a client that
+    cannot show an empty answer.
+    """
 
     turn_id: TurnId
     conversation_id: str
@@ -51,6 +55,7 @@ class TurnResult:
     finished_at: datetime
     sources: tuple[Source, ...] = ()
     handoff: bool = False
+    notice: str = ""
     variant: Variant = "candidate"
     loop_detected: bool = False
     steps: tuple[Step, ...] = ()

@@ -405,6 +405,8 @@ def _search_question(text: str, history: Sequence[Message]) -> str:
 def _awaits_a_yes(context: Context) -> bool:
     """Whether the last answer was, or ended by, the offer of a person, or said that one comes."""
     last = context.history[-1] if context.history else None
+    if last is not None and last.author == "person":
+        return False
     unverified = (phrase("unverified", language) for language in ("fr", "en"))
     in_part = (
         last is not None and last.author == "agent" and any(s in last.text for s in unverified)

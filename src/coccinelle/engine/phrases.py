@@ -39,6 +39,12 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "fr": "Vous pouvez aussi nous joindre directement : {contact}.",
         "en": "You can also reach us directly: {contact}.",
     },
+    "handed_over": {
+        "fr": "Votre message est bien arrivé : une personne de l'équipe de {company} s'en occupe et"
+        " vous répond.",
+        "en": "Your message has arrived: someone on {company}'s team is taking care of it and will"
+        " answer you.",
+    },
     "quotes": {
         "fr": "Voici ce que disent nos documents :",
         "en": "This is what our documents say, in French:",

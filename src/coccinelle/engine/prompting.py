@@ -25,6 +25,11 @@ figure dans le passage cité.
 - Si les passages ne contiennent pas la réponse, réponds exactement {NO_ANSWER} et rien d'autre.
 - Pas d'image ; pas de lien qui ne figure pas dans un passage."""
 
+_TEAM = "[Équipe] "
+_TEAM_RULE = f"""\
+- Ce qui commence par « {_TEAM.strip()} » a été dit par une personne de l'équipe, et non par \
+toi : ne le contredis pas, ne l'annonce pas comme venant de toi, et ne commence jamais ainsi."""
+
 _ROUTING = """\
 Tu aiguilles les messages des clients de {company} vers l'agent qui doit répondre.
 Agents :
@@ -51,15 +56,16 @@ def answer_prompt(
     history_tokens: int,
 ) -> Prompt:
     """What an agent is asked to answer, from these passages alone."""
+    said = recent(history, max_tokens=history_tokens)
+    was_helped = any(message.author == "person" for message in said)
     system = "\n\n".join(
         [
             agent.configuration.persona,
-            _RULES,
+            f"{_RULES}\n{_TEAM_RULE}" if was_helped else _RULES,
             "Faits de l'entreprise :\n" + _facts(tenant),
             "Passages :\n" + "\n".join(_passage(n, p) for n, p in enumerate(passages, 1)),
         ]
     )
-    said = recent(history, max_tokens=history_tokens)
     messages = [ChatMessage("system", system), *map(_chat_message, said), ChatMessage("user", text)]
     return Prompt(tuple(messages), max_tokens, agent.configuration.temperature)
 
@@ -97,7 +103,9 @@ def recent(history: Sequence[Message], *, max_tokens: int) -> list[Message]:
 
 
 def _chat_message(message: Message) -> ChatMessage:
-    return ChatMessage("user" if message.author == "customer" else "assistant", message.text)
+    if message.author == "customer":
+        return ChatMessage("user", message.text)
+    return ChatMessage("assistant", (_TEAM if message.author == "person" else "") + message.text)
 
 
 def _facts(tenant: Tenant) -> str:

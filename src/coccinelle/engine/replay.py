@@ -15,6 +15,7 @@ from coccinelle.engine.model import (
     TurnResult,
     TurnStarted,
 )
+from coccinelle.engine.turn import notice
 from coccinelle.foundation import clock
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import NotFound
@@ -27,10 +28,11 @@ async def replayed(tx: TenantTx, turn_id: TurnId) -> LiveTurn:
     if stored is None:
         raise NotFound("turn_not_found")
     sources = await store.turn_sources(tx, turn_id)
+    outcome = cast(Outcome, stored.state)
     result = TurnResult(
         turn_id=stored.id,
         conversation_id=stored.conversation_external_id,
-        outcome=cast(Outcome, stored.state),
+        outcome=outcome,
         text=stored.text or "",
         agent=stored.agent_key or ESCALATE,
         agent_name=stored.agent_name,
@@ -40,6 +42,7 @@ async def replayed(tx: TenantTx, turn_id: TurnId) -> LiveTurn:
         finished_at=stored.finished_at or clock.now(),
         sources=distinct(sources),
         handoff=stored.handoff_open,
+        notice=notice(outcome, company=stored.company_name, locale=stored.locale),
         variant=stored.variant,
         loop_detected=stored.loop_detected,
     )
@@ -49,6 +52,8 @@ async def replayed(tx: TenantTx, turn_id: TurnId) -> LiveTurn:
 def _events(
     stored: StoredTurn, result: TurnResult
 ) -> list[TurnStarted | AgentSelected | TextDelta]:
+    if result.outcome == "handed_over":
+        return [TurnStarted(stored.id)]
     selected = AgentSelected(result.agent, stored.agent_name, result.confidence, result.reason)
     said = [TextDelta(result.text)] if result.text else []
     return [TurnStarted(stored.id), selected, *said]

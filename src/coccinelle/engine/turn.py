@@ -21,6 +21,7 @@ from coccinelle.engine.extractive import title
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.model import ESCALATE, Inbound, TextDelta, TextReset, TurnResult
 from coccinelle.engine.orchestrator import Decision
+from coccinelle.engine.phrases import phrase
 from coccinelle.engine.view import View
 from coccinelle.foundation import clock
 from coccinelle.knowledge.search import Passage
@@ -113,7 +114,7 @@ def call_record(call: ModelCall) -> CallRecord:
 def result(turn: Turn) -> TurnResult:
     """All that a channel may say of a turn that has ended."""
     draft, agent = turn.draft, turn.agent
-    outcome: Outcome = draft.outcome
+    tenant, outcome = turn.view.tenant, draft.outcome
     answered_by = [call.model for call in turn.calls if call.task == "answer"]
     return TurnResult(
         turn_id=draft.turn_id,
@@ -128,6 +129,7 @@ def result(turn: Turn) -> TurnResult:
         finished_at=draft.finished_at or clock.now(),
         sources=distinct(Source(p.title, p.url, p.score) for p in draft.passages if p.cited),
         handoff=turn.context.handoff_open or turn.handoff_reason is not None,
+        notice=notice(outcome, company=tenant.company_name, locale=tenant.locale),
         loop_detected=draft.loop_detected,
         steps=tuple(draft.steps),
         first_text_ms=draft.first_text_ms,
@@ -137,6 +139,13 @@ def result(turn: Turn) -> TurnResult:
         cost_microeur=sum(call.cost_microeur for call in draft.calls),
         model=answered_by[-1] if answered_by else None,
     )
+
+
+def notice(outcome: Outcome, *, company: str, locale: str) -> str:
+    """What stands for the answer that nobody gave, where an empty one cannot be shown."""
+    if outcome != "handed_over":
+        return ""
+    return phrase("handed_over", locale, company=company)
 
 
 def _used(passage: Passage, *, cited: bool) -> UsedPassage:

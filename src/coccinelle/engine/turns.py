@@ -1,4 +1,4 @@
-"""The turn engine: admit, route and retrieve, generate, record."""
+"""The turn engine: admit, route and retrieve, generate, record; silent while a person answers."""
 
 from __future__ import annotations
 
@@ -264,6 +264,9 @@ class Engine:
     async def _converse(self, turn: Turn) -> None:
         turn.context = await self._wait_for_turn(turn)
         turn.step("admit", 0)
+        if turn.context.handoff_claimed:
+            turn.draft.outcome = "handed_over"
+            return
         since = turn.elapsed_ms()
         decision = await self._orchestrator.decide(
             turn.inbound, turn.view, turn.context, turn.calls
