@@ -15,11 +15,9 @@ from pydantic import (
     ValidationError,
 )
 
-from coccinelle.agents.model import Configuration
+from coccinelle.agents.model import RESERVED_KEYS, Configuration
 from coccinelle.foundation.errors import FieldError, Invalid
 
-# What an agent cannot be called: a request for `auto` is routed, a model's `escalate` is a person.
-RESERVED_KEYS = frozenset({"auto", "escalate"})
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 

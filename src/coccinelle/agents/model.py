@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from coccinelle.foundation.ids import AgentId, AgentVersionId
@@ -16,7 +19,13 @@ AgentType = Literal[
     "customer_support",
     "custom",
 ]
+State = Literal["live", "new", "retired"]
 Setting = str | int | float | bool
+
+MAX_AGENTS = 50
+MAX_KEY_CHARS = 40
+# What an agent cannot be called: a request for `auto` is routed, a model's `escalate` is a person.
+RESERVED_KEYS = frozenset({"auto", "escalate"})
 
 
 @dataclass(frozen=True)
@@ -72,3 +81,87 @@ class Agent:
     def name(self) -> str:
         """What customers call it."""
         return self.configuration.name
+
+
+@dataclass(frozen=True)
+class Version:
+    """A configuration that was published, and answers or has answered; it never changes.
+
+    `by` is the name of who published it; None where no member did. `based_on` is the number of the
+    version that it was written from, where that is known.
+    """
+
+    id: AgentVersionId
+    number: int
+    published_at: datetime
+    based_on: int | None
+    by: str | None
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an agent will be once it is published; no customer meets it.
+
+    `based_on` is the number of the version that it was begun from; None for a first one.
+    """
+
+    id: AgentVersionId
+    based_on: int | None
+    saved_at: datetime
+    by: str | None
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class Managed:
+    """An agent as who manages it sees it: what answers, and what is being written.
+
+    `revision` goes up with every change of it; `latest` is its newest version, live or not.
+    """
+
+    id: AgentId
+    key: str
+    position: int
+    revision: int
+    live: Version | None
+    latest: Version | None
+    draft: Draft | None
+
+    @property
+    def state(self) -> State:
+        """Whether it answers, was never published, or answers no longer."""
+        if self.live is not None:
+            return "live"
+        return "retired" if self.latest is not None else "new"
+
+    @property
+    def written(self) -> Configuration:
+        """The draft, or where there is none what would be changed."""
+        found = self.draft or self.live or self.latest
+        if found is None:
+            raise LookupError("an agent has a draft or a version")
+        return found.configuration
+
+    @property
+    def name(self) -> str:
+        """What its customers call it, or will."""
+        return self.live.configuration.name if self.live else self.written.name
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another version was published since the draft was begun."""
+        if self.draft is None or self.latest is None:
+            return False
+        return self.draft.based_on != (self.live or self.latest).number
+
+
+def key_of(name: str, *, taken: Collection[str]) -> str:
+    """A key for an agent of this name, which is none of `taken`: `Léa` is `lea`, then `lea-2`."""
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    words = "".join(c if c.isalnum() else " " for c in plain).split()
+    key = "-".join(words)[:MAX_KEY_CHARS].strip("-") or "assistant"
+    number = 1
+    while (found := key if number == 1 else f"{key}-{number}") in taken or found in RESERVED_KEYS:
+        number += 1
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
@@ -29,11 +30,9 @@ class AgentKeyTaken(Conflict):
 
 
 @dataclass(frozen=True)
-class _LiveRow:
-    id: AgentId
-    version_id: AgentVersionId
-    key: str
-    position: int
+class _Said:
+    """The columns that a configuration is kept in."""
+
     name: str
     description: str
     persona: str
@@ -54,6 +53,61 @@ class _LiveRow:
     enable_appointments: bool
     enable_products: bool
 
+    @property
+    def configuration(self) -> Configuration:
+        """As it is spoken of."""
+        own = tuple(sorted(self.voice_settings.items()))
+        return Configuration(
+            name=self.name,
+            description=self.description,
+            persona=self.persona,
+            greeting=self.greeting,
+            fallback_message=self.fallback_message,
+            composer_intro=self.composer_intro,
+            language=self.language,
+            keywords=tuple(self.keywords),
+            examples=tuple(self.examples),
+            models=tuple(self.models),
+            temperature=self.temperature,
+            legacy_type=self.legacy_type,
+            type=self.type,
+            voice=Voice(self.voice_provider, self.voice_id, self.voice_language, own),
+            enable_appointments=self.enable_appointments,
+            enable_products=self.enable_products,
+        )
+
+
+@dataclass(frozen=True)
+class _LiveRow(_Said):
+    id: AgentId
+    version_id: AgentVersionId
+    key: str
+    position: int
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """An agent without what it says."""
+
+    id: AgentId
+    key: str
+    position: int
+    revision: int
+    live_version_id: AgentVersionId | None
+
+
+@dataclass(frozen=True)
+class VersionRow(_Said):
+    """A version, or a draft: that has no `published_at`. `by` is its author's name."""
+
+    id: AgentVersionId
+    agent_id: AgentId
+    number: int | None
+    published_at: datetime | None
+    saved_at: datetime
+    based_on: int | None
+    by: str | None
+
 
 @dataclass(frozen=True)
 class LiveVersion:
@@ -62,6 +116,16 @@ class LiveVersion:
     id: AgentVersionId
     number: int
     published_at: datetime
+
+
+_VERSION = (
+    "SELECT v.id, v.agent_id, v.number, v.published_at, v.saved_at, v.based_on, u.name AS by,"
+    " v.name, v.description, v.persona, v.greeting, v.fallback_message, v.composer_intro,"
+    " v.language, v.keywords, v.examples, v.models, v.temperature, v.legacy_type, v.type,"
+    " v.voice_provider, v.voice_id, v.voice_language, v.voice_settings, v.enable_appointments,"
+    " v.enable_products FROM agent_versions v JOIN agents a ON a.tenant_id = v.tenant_id"
+    " AND a.id = v.agent_id LEFT JOIN users u ON u.id = v.author_id WHERE v.tenant_id = %(tenant)s"
+)
 
 
 async def insert_agent(tx: TenantTx, *, agent_id: AgentId, key: str, position: int) -> None:
@@ -74,34 +138,102 @@ async def insert_agent(tx: TenantTx, *, agent_id: AgentId, key: str, position: i
         raise AgentKeyTaken from error
 
 
-async def insert_draft(
-    tx: TenantTx, *, version_id: AgentVersionId, agent_id: AgentId, configuration: Configuration
-) -> None:
-    c, voice = configuration, configuration.voice
-    await tx.run(
-        "INSERT INTO agent_versions (id, tenant_id, agent_id, number, name, description, persona,"
-        " greeting, fallback_message, composer_intro, language, keywords, examples, models,"
-        " temperature, legacy_type, type, voice_provider, voice_id, voice_language, voice_settings,"
-        " enable_appointments, enable_products)"
-        " SELECT %s, %s, %s, coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " %s, %s, %s, %s, %s, %s, %s, %s, %s"
-        " FROM agent_versions WHERE tenant_id = %s AND agent_id = %s",
-        [version_id, tx.tenant_id, agent_id, c.name, c.description, c.persona, c.greeting]
-        + [c.fallback_message, c.composer_intro, c.language, list(c.keywords), list(c.examples)]
-        + [list(c.models), c.temperature, c.legacy_type, c.type, voice.provider, voice.id]
-        + [voice.language, Jsonb(dict(voice.settings)), c.enable_appointments, c.enable_products]
+async def insert_version(
+    tx: TenantTx,
+    *,
+    version_id: AgentVersionId,
+    agent_id: AgentId,
+    configuration: Configuration,
+    author_id: UUID | None,
+    based_on: int | None,
+) -> int:
+    """Published with the next number, which is given back."""
+    columns, values = _said(configuration)
+    number: int = await tx.value(
+        "INSERT INTO agent_versions (id, tenant_id, agent_id, author_id, based_on, published_at,"
+        f" number, {', '.join(columns)}) SELECT %s, %s, %s, %s, %s, now(),"
+        f" coalesce(max(number), 0) + 1, {_marks(columns)}"
+        " FROM agent_versions WHERE tenant_id = %s AND agent_id = %s RETURNING number",
+        [version_id, tx.tenant_id, agent_id, author_id, based_on, *values]
         + [tx.tenant_id, agent_id],
     )
+    return number
 
 
-async def publish_version(tx: TenantTx, *, agent_id: AgentId, version_id: AgentVersionId) -> None:
+async def save_draft(
+    tx: TenantTx,
+    *,
+    version_id: AgentVersionId,
+    agent_id: AgentId,
+    configuration: Configuration,
+    author_id: UUID | None,
+    based_on: int | None,
+) -> None:
+    """The agent's one draft; one that there is stays based on what it is based on."""
+    columns, values = _said(configuration)
+    changed = ", ".join(f"{column} = excluded.{column}" for column in columns)
     await tx.run(
-        "WITH published AS (UPDATE agent_versions SET published_at = now()"
-        " WHERE tenant_id = %(tenant)s AND id = %(version)s AND published_at IS NULL)"
-        " UPDATE agents SET live_version_id = %(version)s"
-        " WHERE tenant_id = %(tenant)s AND id = %(agent)s",
-        {"tenant": tx.tenant_id, "version": version_id, "agent": agent_id},
+        "INSERT INTO agent_versions (id, tenant_id, agent_id, author_id, based_on,"
+        f" {', '.join(columns)}) VALUES (%s, %s, %s, %s, %s, {_marks(columns)})"
+        " ON CONFLICT (tenant_id, agent_id) WHERE published_at IS NULL DO UPDATE"
+        f" SET author_id = excluded.author_id, saved_at = now(), {changed}",
+        [version_id, tx.tenant_id, agent_id, author_id, based_on, *values],
     )
+
+
+async def publish_draft(tx: TenantTx, *, agent_id: AgentId, author_id: UUID | None) -> int | None:
+    """The draft is the next version, whose number is given back; None where there is no draft."""
+    number: int | None = await tx.value(
+        "UPDATE agent_versions SET published_at = now(), author_id = %s, number = 1 + coalesce(("
+        "SELECT max(v.number) FROM agent_versions v WHERE v.tenant_id = %s AND v.agent_id = %s), 0)"
+        " WHERE tenant_id = %s AND agent_id = %s AND published_at IS NULL RETURNING number",
+        [author_id, tx.tenant_id, agent_id, tx.tenant_id, agent_id],
+    )
+    return number
+
+
+async def delete_draft(tx: TenantTx, *, agent_id: AgentId) -> int:
+    return await tx.run(
+        "DELETE FROM agent_versions WHERE tenant_id = %s AND agent_id = %s"
+        " AND published_at IS NULL",
+        [tx.tenant_id, agent_id],
+    )
+
+
+async def delete_agent(tx: TenantTx, *, agent_id: AgentId) -> int:
+    """Only one that was never published."""
+    return await tx.run(
+        "DELETE FROM agents WHERE tenant_id = %(tenant)s AND id = %(agent)s AND NOT EXISTS"
+        " (SELECT FROM agent_versions WHERE tenant_id = %(tenant)s AND agent_id = %(agent)s"
+        " AND published_at IS NOT NULL)",
+        {"tenant": tx.tenant_id, "agent": agent_id},
+    )
+
+
+async def let_answer(tx: TenantTx, *, agent_id: AgentId, number: int | None) -> None:
+    """That version from now on; None: the agent answers no longer."""
+    await tx.run(
+        "UPDATE agents SET live_version_id = (SELECT id FROM agent_versions WHERE tenant_id ="
+        " %(tenant)s AND agent_id = %(agent)s AND number = %(number)s)"
+        " WHERE tenant_id = %(tenant)s AND id = %(agent)s",
+        {"tenant": tx.tenant_id, "agent": agent_id, "number": number},
+    )
+
+
+async def next_revision(tx: TenantTx, *, agent_id: AgentId, seen: int | None) -> int | None:
+    """The agent's new revision, and nobody else changes it until `tx` ends; None where it is not
+    as it was `seen`."""
+    revision: int | None = await tx.value(
+        "UPDATE agents SET revision = revision + 1 WHERE tenant_id = %(tenant)s AND id = %(agent)s"
+        " AND (%(seen)s::integer IS NULL OR revision = %(seen)s) RETURNING revision",
+        {"tenant": tx.tenant_id, "agent": agent_id, "seen": seen},
+    )
+    return revision
+
+
+async def one_at_a_time(tx: TenantTx) -> None:
+    """Wait until nobody else makes, retires or orders agents of this business."""
+    await tx.run("SELECT FROM tenants WHERE id = %s FOR NO KEY UPDATE", [tx.tenant_id])
 
 
 async def put_in_order(tx: TenantTx, keys: Sequence[str]) -> None:
@@ -125,7 +257,49 @@ async def live_agents(tx: TenantTx) -> list[Agent]:
         " WHERE a.tenant_id = %s ORDER BY a.position, a.key",
         [tx.tenant_id],
     )
-    return [_agent(row) for row in rows]
+    return [Agent(row.id, row.version_id, row.key, row.position, row.configuration) for row in rows]
+
+
+async def agents(tx: TenantTx) -> list[AgentRow]:
+    """All of them, live or not, in their order."""
+    return await tx.all(
+        AgentRow,
+        "SELECT id, key, position, revision, live_version_id FROM agents WHERE tenant_id = %s"
+        " ORDER BY position, key",
+        [tx.tenant_id],
+    )
+
+
+async def current(tx: TenantTx, *, key: str | None = None) -> list[VersionRow]:
+    """Of each agent, or of one: its draft, its live version and its newest one."""
+    return await tx.all(
+        VersionRow,
+        _VERSION + " AND (%(key)s::text IS NULL OR a.key = %(key)s) AND (v.published_at IS NULL"
+        " OR v.id = a.live_version_id OR v.number = (SELECT max(n.number) FROM agent_versions n"
+        " WHERE n.tenant_id = v.tenant_id AND n.agent_id = v.agent_id))",
+        {"tenant": tx.tenant_id, "key": key},
+    )
+
+
+async def version(tx: TenantTx, *, agent_id: AgentId, number: int) -> VersionRow | None:
+    return await tx.maybe(
+        VersionRow,
+        _VERSION + " AND v.agent_id = %(agent)s AND v.number = %(number)s",
+        {"tenant": tx.tenant_id, "agent": agent_id, "number": number},
+    )
+
+
+async def versions(
+    tx: TenantTx, *, agent_id: AgentId, limit: int, before: int | None = None
+) -> list[VersionRow]:
+    """Those that were published, newest first."""
+    return await tx.all(
+        VersionRow,
+        _VERSION + " AND v.agent_id = %(agent)s AND v.published_at IS NOT NULL"
+        " AND (%(before)s::integer IS NULL OR v.number < %(before)s)"
+        " ORDER BY v.number DESC LIMIT %(limit)s",
+        {"tenant": tx.tenant_id, "agent": agent_id, "before": before, "limit": limit},
+    )
 
 
 async def live_versions(tx: TenantTx) -> dict[AgentVersionId, LiveVersion]:
@@ -158,28 +332,41 @@ async def save_vectors(
     )
 
 
-def _agent(row: _LiveRow) -> Agent:
-    configuration = Configuration(
-        name=row.name,
-        description=row.description,
-        persona=row.persona,
-        greeting=row.greeting,
-        fallback_message=row.fallback_message,
-        composer_intro=row.composer_intro,
-        language=row.language,
-        keywords=tuple(row.keywords),
-        examples=tuple(row.examples),
-        models=tuple(row.models),
-        temperature=row.temperature,
-        legacy_type=row.legacy_type,
-        type=row.type,
-        voice=Voice(
-            row.voice_provider,
-            row.voice_id,
-            row.voice_language,
-            tuple(sorted(row.voice_settings.items())),
-        ),
-        enable_appointments=row.enable_appointments,
-        enable_products=row.enable_products,
+async def copy_vectors(tx: TenantTx, *, of: AgentVersionId, to: AgentVersionId) -> None:
+    """Two versions that say the same are recognised by the same."""
+    await tx.run(
+        "INSERT INTO agent_vectors (tenant_id, agent_version_id, embedding_model, vectors)"
+        " SELECT tenant_id, %s, embedding_model, vectors FROM agent_vectors"
+        " WHERE tenant_id = %s AND agent_version_id = %s",
+        [to, tx.tenant_id, of],
     )
-    return Agent(row.id, row.version_id, row.key, row.position, configuration)
+
+
+def _said(c: Configuration) -> tuple[list[str], list[object]]:
+    """Columns of a configuration and their values."""
+    said: dict[str, object] = {
+        "name": c.name,
+        "description": c.description,
+        "persona": c.persona,
+        "greeting": c.greeting,
+        "fallback_message": c.fallback_message,
+        "composer_intro": c.composer_intro,
+        "language": c.language,
+        "keywords": list(c.keywords),
+        "examples": list(c.examples),
+        "models": list(c.models),
+        "temperature": c.temperature,
+        "legacy_type": c.legacy_type,
+        "type": c.type,
+        "voice_provider": c.voice.provider,
+        "voice_id": c.voice.id,
+        "voice_language": c.voice.language,
+        "voice_settings": Jsonb(dict(c.voice.settings)),
+        "enable_appointments": c.enable_appointments,
+        "enable_products": c.enable_products,
+    }
+    return list(said), list(said.values())
+
+
+def _marks(columns: Sequence[str]) -> str:
+    return ", ".join("%s" for _ in columns)

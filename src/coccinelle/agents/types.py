@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal, get_args
@@ -64,6 +64,35 @@ def configured(
         examples=found.examples,
         type=agent_type,
     )
+
+
+def usual(
+    said: Configuration, *, company: str | None, sector: Sector, name: str | None = None
+) -> Configuration:
+    """What an agent of the type and language of `said` begins with, by its name or another one."""
+    return configured(
+        said.type,
+        "en" if said.language == "en" else "fr",
+        name=said.name if name is None else name,
+        company=company,
+        sector=sector,
+    )
+
+
+def rewritten(
+    before: Configuration, changes: Mapping[str, Any], *, company: str | None, sector: Sector
+) -> Configuration:
+    """`before` with `changes`, by field: what is the type's own, and a greeting that is none,
+    follows the name, the type and the language."""
+    asked = replace(before, **changes)
+    then = usual(before, company=company, sector=sector)
+    now = usual(asked, company=company, sector=sector)
+    follows = {
+        text: getattr(now, text)
+        for text in ("greeting", "persona", "description", "fallback_message", "composer_intro")
+        if getattr(asked, text) in ("", getattr(then, text))
+    }
+    return replace(asked, **follows)
 
 
 def greeting(

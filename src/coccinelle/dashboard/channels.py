@@ -263,8 +263,8 @@ async def _save_agent(tx: TenantTx, caller: Caller, form: Mapping[str, str]) -> 
     asked = forms.assistant(typed, before, tenant).body
     after = _renamed(before, tenant, name=asked.agent_name, greeting=asked.greeting)
     if after != before:
-        await agents.publish(tx, agent_id=agent.id, configuration=after)
-        await audit.record(tx, audit.actor_of(caller), "agent.published", about=agent.id)
+        actor = audit.actor_of(caller)
+        await agents.publish(tx, agent_id=agent.id, configuration=after, actor=actor)
     if asked.phone_number:
         e164 = normalised(asked.phone_number, timezone=tenant.timezone, field="phone_number")
         await numbers.declare(tx, e164=e164, agent_id=agent.id)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from coccinelle.agents.model import Configuration
 from coccinelle.agents.sectors import Sector, sector_of
-from coccinelle.agents.types import Language, configured
+from coccinelle.agents.types import usual as usually
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
 from coccinelle.evals.exam.model import ExamQuestionNotFound
 from coccinelle.foundation.errors import Invalid
@@ -191,14 +191,7 @@ def knowledge_values(website: str, questions: Sequence[Question]) -> dict[str, s
 
 def usual(live: Configuration, tenant: Tenant, *, name: str | None = None) -> Configuration:
     """What an agent of this type, called `name`, begins with in this business."""
-    language: Language = "en" if live.language == "en" else "fr"
-    return configured(
-        live.type,
-        language,
-        name=live.name if name is None else name,
-        company=tenant.company_name,
-        sector=sector_of(tenant.sector),
-    )
+    return usually(live, company=tenant.company_name, sector=sector_of(tenant.sector), name=name)
 
 
 def own_persona(live: Configuration | None, tenant: Tenant) -> str | None:

@@ -96,7 +96,7 @@ CREATE TABLE public.agent_versions (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
     agent_id uuid NOT NULL,
-    number integer NOT NULL,
+    number integer,
     name text NOT NULL,
     description text NOT NULL,
     persona text NOT NULL,
@@ -118,6 +118,9 @@ CREATE TABLE public.agent_versions (
     voice_settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     enable_appointments boolean DEFAULT false NOT NULL,
     enable_products boolean DEFAULT false NOT NULL,
+    based_on integer,
+    saved_at timestamp with time zone DEFAULT now() NOT NULL,
+    author_id uuid,
     CONSTRAINT agent_versions_language_check CHECK ((language = ANY (ARRAY['fr'::text, 'en'::text]))),
     CONSTRAINT agent_versions_legacy_type_check CHECK ((legacy_type = ANY (ARRAY['creation'::text, 'automation'::text]))),
     CONSTRAINT agent_versions_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
@@ -138,6 +141,7 @@ CREATE TABLE public.agents (
     "position" integer DEFAULT 0 NOT NULL,
     live_version_id uuid,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
     CONSTRAINT agents_key_check CHECK (((key ~ '^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$'::text) AND (key <> ALL (ARRAY['auto'::text, 'escalate'::text]))))
 );
 
@@ -1060,6 +1064,9 @@ ALTER TABLE ONLY public.agent_vectors
 ALTER TABLE ONLY public.agent_versions
     ADD CONSTRAINT agent_versions_pkey PRIMARY KEY (id);
 
+ALTER TABLE public.agent_versions
+    ADD CONSTRAINT agent_versions_published_number_check CHECK (((published_at IS NULL) OR (number IS NOT NULL))) NOT VALID;
+
 ALTER TABLE ONLY public.agent_versions
     ADD CONSTRAINT agent_versions_tenant_id_agent_id_number_key UNIQUE (tenant_id, agent_id, number);
 
@@ -1558,6 +1565,9 @@ ALTER INDEX public.chunk_vectors_pkey ATTACH PARTITION public.chunk_vectors_15_p
 
 ALTER TABLE ONLY public.agent_vectors
     ADD CONSTRAINT agent_vectors_tenant_id_agent_version_id_fkey FOREIGN KEY (tenant_id, agent_version_id) REFERENCES public.agent_versions(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT agent_versions_author_id_fkey FOREIGN KEY (tenant_id, author_id) REFERENCES public.memberships(tenant_id, user_id) ON DELETE SET NULL (author_id) NOT VALID;
 
 ALTER TABLE ONLY public.agent_versions
     ADD CONSTRAINT agent_versions_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE CASCADE;

@@ -15,10 +15,9 @@ from uuid import UUID
 
 from coccinelle.agents import actions as agents
 from coccinelle.agents import store as agents_store
-from coccinelle.agents.files import RESERVED_KEYS
 from coccinelle.agents.model import Agent, AgentType, Configuration, Voice
 from coccinelle.agents.sectors import Sector, sector_of
-from coccinelle.agents.types import Language, configured
+from coccinelle.agents.types import Language, configured, usual
 from coccinelle.appointments import actions as appointments
 from coccinelle.appointments.model import Closure, NewMember, Opening
 from coccinelle.foundation.database import Database, TenantTx
@@ -42,7 +41,6 @@ from coccinelle.onboarding.model import (
     SessionNotFound,
     check_order,
     check_timezone,
-    key_of,
     web_address,
 )
 from coccinelle.onboarding.suggestions import Proposed
@@ -110,7 +108,7 @@ async def save_business(
     before = await _tenant(tx)
     await tenants.update(tx, **_told(facts, before), sector=sector_of(sector).key)
     await store.describe(tx)
-    await _follow(tx, held, before)
+    await _follow(tx, actor, held, before)
     await opening_hours.tell_again(tx)
     return await _saved(tx, actor, held, "business")
 
@@ -160,7 +158,7 @@ async def save_assistant(tx: TenantTx, actor: Actor, session_id: UUID, chosen: C
     """
     held = await _hold(tx, session_id, "assistant")
     tenant = await _tenant(tx)
-    agent_id = await _save_agent(tx, held, _configuration(tenant, chosen))
+    agent_id = await _save_agent(tx, actor, held, tenant, _configuration(tenant, chosen))
     if chosen.phone_number:
         e164 = normalised(chosen.phone_number, timezone=tenant.timezone, field="phone_number")
         await numbers.declare(tx, e164=e164, agent_id=agent_id)
@@ -335,20 +333,40 @@ def _configuration(tenant: Tenant, chosen: Chosen) -> Configuration:
     )
 
 
-async def _save_agent(tx: TenantTx, held: Held, configuration: Configuration) -> AgentId:
+async def _save_agent(
+    tx: TenantTx, actor: Actor, held: Held, tenant: Tenant, configuration: Configuration
+) -> AgentId:
     live = await agents_store.live_agents(tx)
     known = _agent(live, held)
     if known is None:
-        taken = [*(agent.key for agent in live), *RESERVED_KEYS]
-        key = key_of(configuration.name, taken=taken)
-        agent_id = await agents.create(tx, key=key, position=len(live), configuration=configuration)
+        key = await agents.key_for(tx, configuration.name)
+        agent_id = await agents.create(
+            tx, key=key, position=len(live), configuration=configuration, actor=actor
+        )
         await store.set_agent(tx, held.id, agent_id)
         return agent_id
-    await _publish(tx, known, replace(configuration, models=known.configuration.models))
+    await _publish(tx, actor, known, _keeping(known.configuration, configuration, tenant))
     return known.id
 
 
-async def _follow(tx: TenantTx, held: Held, before: Tenant) -> None:
+def _keeping(live: Configuration, chosen: Configuration, tenant: Tenant) -> Configuration:
+    """What is chosen, with all that no step asks for as it was written elsewhere since."""
+    if (live.type, live.language) != (chosen.type, chosen.language):
+        return replace(chosen, models=live.models)
+    is_own = live.description != _usual(live, tenant).description
+    return replace(
+        live,
+        name=chosen.name,
+        greeting=chosen.greeting,
+        persona=chosen.persona,
+        description=live.description if is_own else chosen.description,
+        voice=chosen.voice,
+        enable_appointments=chosen.enable_appointments,
+        enable_products=chosen.enable_products,
+    )
+
+
+async def _follow(tx: TenantTx, actor: Actor, held: Held, before: Tenant) -> None:
     """Let what the agent says of the business, where it is the type's own, say what is so now."""
     agent = _agent(await agents_store.live_agents(tx), held) if held.agent_id else None
     if agent is None:
@@ -359,23 +377,17 @@ async def _follow(tx: TenantTx, held: Held, before: Tenant) -> None:
     changed = {
         text: getattr(now, text) for text in texts if getattr(live, text) == getattr(then, text)
     }
-    await _publish(tx, agent, replace(live, **changed))
+    await _publish(tx, actor, agent, replace(live, **changed))
 
 
 def _usual(live: Configuration, tenant: Tenant) -> Configuration:
-    return configured(
-        live.type,
-        "en" if live.language == "en" else "fr",
-        name=live.name,
-        company=tenant.company_name,
-        sector=sector_of(tenant.sector),
-    )
+    return usual(live, company=tenant.company_name, sector=sector_of(tenant.sector))
 
 
 def _agent(live: Sequence[Agent], held: Held) -> Agent | None:
     return next((agent for agent in live if agent.id == held.agent_id), None)
 
 
-async def _publish(tx: TenantTx, agent: Agent, configuration: Configuration) -> None:
+async def _publish(tx: TenantTx, actor: Actor, agent: Agent, configuration: Configuration) -> None:
     if configuration != agent.configuration:
-        await agents.publish(tx, agent_id=agent.id, configuration=configuration)
+        await agents.publish(tx, agent_id=agent.id, configuration=configuration, actor=actor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,8 +29,6 @@ NUMBERS: dict[Place, int] = {
 PLACES: dict[int, Place] = {number: place for place, number in NUMBERS.items()}
 # What an assistant cannot do without.
 NEEDED: tuple[Step, ...] = ("business", "staff", "assistant")
-
-MAX_KEY_CHARS = 40
 
 
 class SessionNotFound(NotFound):
@@ -113,17 +110,6 @@ def check_order(held: Held, place: Place) -> None:
     """Raises `StepTooEarly` where a step before `place` has never been saved."""
     if NUMBERS[place] > held.current_step:
         raise StepTooEarly(step=held.current_step)
-
-
-def key_of(name: str, *, taken: Sequence[str]) -> str:
-    """A key for an agent of this name, which is none of `taken`: `Léa` is `lea`, then `lea-2`."""
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    words = "".join(c if c.isalnum() else " " for c in plain).split()
-    key = "-".join(words)[:MAX_KEY_CHARS].strip("-") or "assistant"
-    number = 1
-    while (found := key if number == 1 else f"{key}-{number}") in taken:
-        number += 1
-    return found
 
 
 def check_timezone(name: str) -> None:
