@@ -12,6 +12,7 @@ DIRECTORY_COLUMNS = {
     "api_keys": {"id", "tenant_id", "secret_hash", "scopes", "revoked_at"},
     "public_keys": {"id", "tenant_id", "key", "allowed_origins", "revoked_at"},
     "turns": {"tenant_id", "id", "lease_expires_at"},
+    "conversations": {"tenant_id", "words_at", "last_message_at"},
     "knowledge_bases": {"tenant_id", "embedding_model"},
     "users": {"id", "email", "name", "password_hash", "created_at"},
     "memberships": {"tenant_id", "user_id", "role", "created_at", "disabled_at"},

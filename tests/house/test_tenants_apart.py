@@ -100,7 +100,7 @@ async def begun(url: str, owner: Account) -> UUID:
 
 async def credential(street: Street, business: Business, name: str) -> dict[str, str]:
     """What opens a route to a business: its key, or the session of one of its people."""
-    if KINDS.get(name) not in ("people", "managers"):
+    if KINDS.get(name) not in ("people", "managers", "teams"):
         return {"Authorization": f"Bearer {business.api_key}"}
     if business is street.rivoli and name not in OF_ONESELF:
         return street.owner.headers
@@ -178,7 +178,7 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "GET /api/v1/knowledge/gaps": ("/api/v1/knowledge/gaps", {}),
     }
-    routes |= of_people(street) | of_onboarding(street)
+    routes |= of_people(street) | of_onboarding(street) | of_handoffs(street)
     for prefix in ("/api", "/api/v2"):
         shown = {"headers": {"X-Visitor-Token": street.visitor_token}}
         named = prefix + "/conversations/{conversation_id}"
@@ -287,6 +287,20 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
+def of_handoffs(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The same of hand-offs, in the order of their life."""
+    base, named = "/api/v1/handoffs", "/api/v1/handoffs/{handoff_id}"
+    one = f"{base}/{street.handoff_id}"
+    said = {"json": {"text": "Bonjour, je m'en occupe.", "message_id": uuid4().hex}}
+    return {
+        f"GET {base}": (base, {}),
+        f"GET {named}": (one, {}),
+        f"POST {named}/claim": (f"{one}/claim", {}),
+        f"POST {named}/reply": (f"{one}/reply", said),
+        f"POST {named}/close": (f"{one}/close", {}),
+    }
+
+
 # They are about the session that asks, and end it or others of its owner.
 OF_ONESELF = {
     "POST /api/v1/auth/logout",
@@ -301,6 +315,7 @@ OWN = OF_ONESELF | {
     "GET /api/v1/onboarding/sectors",
     "GET /api/v1/agents",
     "GET /api/v1/numbers",
+    "GET /api/v1/handoffs",
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/password/forgot",
     "GET /api/v1/auth/me",
@@ -404,6 +419,7 @@ HOUSEKEEPING = {
     "end_dead_turns",
     "reembed_sources",
     "forget_hits",
+    "keep_words",
     "forget_attempts",
     "tell_hours",
     "forget_suggestions",
