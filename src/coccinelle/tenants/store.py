@@ -75,6 +75,11 @@ async def tenant(tx: TenantTx) -> Tenant | None:
     )
 
 
+async def hold(tx: TenantTx) -> None:
+    """Wait until nobody else changes the business, and have others wait until `tx` ends."""
+    await tx.run("SELECT FROM tenants WHERE id = %s FOR NO KEY UPDATE", [tx.tenant_id])
+
+
 async def insert_domain(tx: TenantTx, *, host: str, allowed_origins: Sequence[str]) -> None:
     try:
         await tx.run(
