@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from coccinelle.foundation.embedded import EmbeddedPostgres
+from tests.cli.typed import typed
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "coccinelle.cli.main")
@@ -50,6 +51,12 @@ class Cli:
             timeout=STARTS_SECONDS,
             check=False,
         )
+
+    def typed(
+        self, *arguments: str, said: str = "", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """As `run`, without a process: for what does not depend on there being one."""
+        return typed(*arguments, environment=self.environment | settings, said=said)
 
     def forget(self) -> None:
         """Drop the database, which is elsewhere when this folder is closed to its account."""

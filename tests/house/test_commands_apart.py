@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from coccinelle.foundation.postgres import Addresses
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.tenants import store as tenants
+from tests.cli.typed import typed
 from tests.house.test_tenants_apart import QUESTION, fingerprint
 from tests.living import Business, client, living, move_in
 
@@ -156,15 +155,7 @@ def test_no_command_reaches_another_business(
     wrong = []
 
     for name, (arguments, said) in commands(street, tmp_path).items():
-        done = subprocess.run(
-            [sys.executable, "-m", "coccinelle.cli.main", *name.split(), *arguments],
-            env=street.environment,
-            input=said,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = typed(*name.split(), *arguments, environment=street.environment, said=said)
         printed = done.stdout + done.stderr
         if (done.returncode == 0) == (name in REFUSED) or "Traceback" in printed:
             wrong.append((name, done.returncode, printed[-500:]))
