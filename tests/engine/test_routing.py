@@ -33,7 +33,7 @@ B = agent("carole", 1, CAROLE)
 
 
 def profile(of: Agent) -> Profile:
-    return Profile(of, vectors(list(routing.profile_texts(of))))
+    return Profile(of, vectors(list(routing.profile_texts(of.configuration))))
 
 
 PROFILES = [profile(A), profile(B)]

@@ -148,6 +148,13 @@ class Managed:
         """What its customers call it, or will."""
         return self.live.configuration.name if self.live else self.written.name
 
+    def answering_as(self, configuration: Configuration) -> Agent:
+        """As it would answer, were it published so."""
+        found = self.draft or self.live or self.latest
+        if found is None:
+            raise LookupError("an agent has a draft or a version")
+        return Agent(self.id, found.id, self.key, self.position, configuration)
+
     @property
     def is_outdated(self) -> bool:
         """Whether another version was published since the draft was begun."""

@@ -314,9 +314,11 @@ async def live_versions(tx: TenantTx) -> dict[AgentVersionId, LiveVersion]:
 
 
 async def vectors(tx: TenantTx, *, embedding_model: str) -> dict[AgentVersionId, bytes]:
+    """Of the versions that are live."""
     rows = await tx.records(
-        "SELECT agent_version_id, vectors FROM agent_vectors"
-        " WHERE tenant_id = %s AND embedding_model = %s",
+        "SELECT v.agent_version_id, v.vectors FROM agents a JOIN agent_vectors v"
+        " ON v.tenant_id = a.tenant_id AND v.agent_version_id = a.live_version_id"
+        " WHERE a.tenant_id = %s AND v.embedding_model = %s",
         [tx.tenant_id, embedding_model],
     )
     return {row["agent_version_id"]: row["vectors"] for row in rows}

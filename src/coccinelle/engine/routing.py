@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coccinelle.agents.model import Agent
+from coccinelle.agents.model import Agent, Configuration
 from coccinelle.engine import cues
 from coccinelle.engine.model import EngineSettings
 from coccinelle.foundation.ids import AgentId
@@ -145,9 +145,9 @@ def _stock_words() -> dict[str, Kind]:
     }
 
 
-def profile_texts(agent: Agent) -> tuple[str, ...]:
+def profile_texts(configuration: Configuration) -> tuple[str, ...]:
     """What is embedded, as questions, to recognise an agent."""
-    return (agent.configuration.description, *agent.configuration.examples)
+    return (configuration.description, *configuration.examples)
 
 
 def kind_by_words(text: str) -> Kind | None:
