@@ -220,6 +220,89 @@ async def test_gaps_are_listed_for_their_tenant(
     assert theirs["items"] == []
 
 
+async def test_a_gap_is_answered_or_dismissed_by_its_own_tenant_only(
+    door: Door, rivoli: TenantId, nordlys: TenantId, db: Database
+) -> None:
+    for question in ("Un ?", "Deux ?"):
+        async with db.tenant(rivoli) as tx:
+            await actions.record_gap(tx, question=question, best_score=0.125)
+    listing = "/api/v1/knowledge/gaps"
+    async with door.of(rivoli) as client:
+        two, one = (await client.get(listing)).json()["items"]
+        foreign = []
+        async with door.of(nordlys) as other:
+            for path, body in (
+                (f"{one['id']}/answer", {"text": "Oui."}),
+                (f"{two['id']}/dismiss", None),
+            ):
+                foreign.append((await other.post(f"{listing}/{path}", json=body)).status_code)
+        answered = await client.post(f"{listing}/{one['id']}/answer", json={"text": " Oui. "})
+        dismissed = await client.post(f"{listing}/{two['id']}/dismiss")
+        empty = await client.post(f"{listing}/{one['id']}/answer", json={"text": " "})
+        left = (await client.get(f"{listing}?order=most_asked")).json()
+        (source,) = (await client.get("/api/v1/sources")).json()["items"]
+        await door.ingest(rivoli, source)
+        found = await client.post("/api/v1/knowledge/search", json={"question": "Un ?"})
+
+    assert foreign == [404, 404]
+    assert (answered.status_code, answered.json()["settled_as"]) == (200, "answered")
+    assert (dismissed.status_code, dismissed.json()["settled_as"]) == (200, "dismissed")
+    assert empty.status_code == 422
+    assert left["items"] == []
+    assert [passage["question"] for passage in found.json()["passages"]] == ["Un ?"]
+
+
+async def test_a_document_is_read_passage_by_passage_by_its_own_tenant_only(
+    door: Door, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    table = "\n".join(["Prestation;Prix", *(f"Coupe {n};{n} €" for n in range(20, 26))])
+    files = {"files": ("tarifs été.csv", table.encode(), "text/csv")}
+    async with door.of(rivoli) as client, door.of(nordlys) as other:
+        sent = await client.post("/api/v1/sources/upload", files=files)
+        source = sent.json()["items"][0]["source"]
+        await door.ingest(rivoli, source)
+        listing = f"/api/v1/sources/{source['id']}/documents"
+        (document,) = (await client.get(f"{listing}?q=TARIFS ETE")).json()["items"]
+        assert (await client.get(f"{listing}?q=50%25")).json()["items"] == []
+        path = f"/api/v1/documents/{document['id']}"
+        first = (await client.get(f"{path}?limit=4")).json()
+        rest = (await client.get(f"{path}?cursor={first['next_cursor']}")).json()
+        assert (await other.get(path)).status_code == 404
+
+    assert document["source_id"] == source["id"]
+    assert (first["chunk_count"], first["title"]) == (6, document["title"])
+    passages = first["passages"] + rest["passages"]
+    assert {passage["kind"] for passage in passages} == {"table_row"}
+    assert ["Coupe 20" in passages[0]["text"], "Coupe 25" in passages[-1]["text"]] == [True, True]
+    assert (len(first["passages"]), len(passages), rest["next_cursor"]) == (4, 6, None)
+
+
+async def test_the_tester_says_which_words_it_found(door: Door, rivoli: TenantId) -> None:
+    text = "Nos délais de livraison sont de trois jours ouvrés."
+    body = {"kind": "text", "title": "Livraison", "content": text}
+    async with door.of(rivoli) as client:
+        await door.ingest(
+            rivoli, (await client.post("/api/v1/sources", json=body)).json()["source"]
+        )
+        asked = {"question": "Quel délai pour les livraisons de canapés ?"}
+        found = (await client.post("/api/v1/knowledge/search", json=asked)).json()
+    assert [passage["words"] for passage in found["passages"]] == [["délai", "livraisons"]]
+
+
+async def test_a_source_is_renamed_and_tagged_or_only_one_of_both(
+    door: Door, rivoli: TenantId, db: Database
+) -> None:
+    await agent(db, rivoli, "carole")
+    async with door.of(rivoli) as client:
+        source = (await client.post("/api/v1/sources", json=FAQ)).json()["source"]
+        path = f"/api/v1/sources/{source['id']}"
+        await client.patch(path, json={"agents": ["carole"]})
+        renamed = (await client.patch(path, json={"title": "Livraison"})).json()
+        empty = await client.patch(path, json={"title": " "})
+    assert (renamed["title"], renamed["agents"]) == ("Livraison", ["carole"])
+    assert empty.status_code == 422
+
+
 ROUTES: list[tuple[str, str, object]] = [
     ("GET", "/api/v1/sources/{id}", None),
     ("PATCH", "/api/v1/sources/{id}", {"agents": []}),

@@ -12,7 +12,7 @@ from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.ids import AgentId, SourceId, TenantId, uuid7
 from coccinelle.foundation.outgoing import BadAddress
-from coccinelle.knowledge import actions
+from coccinelle.knowledge import actions, gaps
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.model import (
     NewSource,
@@ -317,8 +317,8 @@ async def test_a_question_without_an_answer_is_one_gap_however_often_it_is_asked
         await actions.record_gap(tx, question="Ailleurs ?", best_score=None)
 
     async with db.tenant(rivoli) as tx:
-        first, cursor = await actions.gaps(tx, limit=1)
-        rest, end = await actions.gaps(tx, limit=1, after=cursor)
+        first, cursor = await gaps.listed(tx, limit=1)
+        rest, end = await gaps.listed(tx, limit=1, after=cursor)
 
     assert [(gap.question, gap.asked_count) for gap in first + rest] == [
         ("Autre chose ?", 1),

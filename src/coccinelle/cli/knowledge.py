@@ -223,11 +223,11 @@ def list_gaps(
     """One a line: when last, how often, best score, question."""
 
     async def work(db: Database) -> list[Gap]:
-        from coccinelle.knowledge import actions
+        from coccinelle.knowledge import gaps
 
         found = await ground.chosen(db, tenant)
         async with db.tenant(found.id) as tx:
-            return (await actions.gaps(tx, limit=limit))[0]
+            return (await gaps.listed(tx, limit=limit))[0]
 
     from coccinelle.foundation.clock import rfc3339
 

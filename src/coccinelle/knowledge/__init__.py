@@ -2,5 +2,6 @@
 
 `actions` adds, tags and removes sources; each is ingested by a job, or in place (`ingest`): read
 (`reading`, with `parsing` and `crawl`), cut (`chunking`), embedded (`embedding`), and switched over
-in one transaction (`indexing`). `search` finds, `calibration` learns when not to answer.
+in one transaction (`indexing`). `search` finds, `calibration` learns when not to answer. What was
+asked in vain is in `gaps`, and what the team says instead in `answers`.
 """

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from coccinelle.agents import store as agents_store
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import Conflict, FieldError
-from coccinelle.foundation.ids import AgentId, SourceId
-from coccinelle.knowledge import indexing, store
+from coccinelle.foundation.ids import AgentId, DocumentId, SourceId
+from coccinelle.knowledge import document_store, gap_store, indexing, store
 from coccinelle.knowledge.jobs import ingest_source
 from coccinelle.knowledge.model import (
+    ANSWERS_SLOT,
     Document,
-    Gap,
+    DocumentNotFound,
     NewSource,
+    Piece,
     Source,
     SourceNotFound,
     UnknownAgent,
@@ -124,16 +125,36 @@ async def listed(
 
 
 async def documents(
-    tx: TenantTx, source_id: SourceId, *, limit: int, after: int = -1
+    tx: TenantTx, source_id: SourceId, *, limit: int, after: int = -1, titled: str = ""
 ) -> tuple[list[Document], int | None]:
     """What a source answers from now, in order, and what to give as `after` for the next ones.
+
+    Args:
+        titled: only those with this in their title or address, whatever its case and accents.
 
     Raises:
         SourceNotFound: the tenant has no such source.
     """
     await get(tx, source_id)
-    found = await store.documents(tx, source_id=source_id, limit=limit + 1, after=after)
+    found = await document_store.documents(
+        tx, source_id=source_id, limit=limit + 1, after=after, titled=titled
+    )
     return found[:limit], found[limit - 1].position if len(found) > limit else None
+
+
+async def document(
+    tx: TenantTx, document_id: DocumentId, *, limit: int, after: int = -1
+) -> tuple[Document, list[Piece], int | None]:
+    """A document, its passages in order, and what to give as `after` for the next ones.
+
+    Raises:
+        DocumentNotFound: the tenant has no such document.
+    """
+    known = await document_store.document(tx, document_id)
+    if known is None:
+        raise DocumentNotFound
+    found = await document_store.pieces(tx, document_id=document_id, limit=limit + 1, after=after)
+    return known, found[:limit], found[limit - 1].position if len(found) > limit else None
 
 
 async def reingest(tx: TenantTx, source_id: SourceId) -> Source:
@@ -164,6 +185,19 @@ async def retag(tx: TenantTx, source_id: SourceId, *, agents: Sequence[str]) -> 
     return await get(tx, source_id)
 
 
+async def rename(tx: TenantTx, source_id: SourceId, title: str) -> Source:
+    """Call a source otherwise; what bears its name in answers is read anew.
+
+    Raises:
+        SourceNotFound: the tenant has no such source.
+    """
+    before = await get(tx, source_id)
+    if title == before.title:
+        return before
+    await store.rename(tx, source_id, title)
+    return await (reingest if before.kind in ("text", "faq") else get)(tx, source_id)
+
+
 async def remove(tx: TenantTx, source_id: SourceId) -> None:
     """Forget the source and all that was learnt from it. Raises `SourceNotFound`."""
     if not await indexing.remove_source(tx, source_id=source_id):
@@ -181,18 +215,15 @@ async def agents_of(tx: TenantTx, keys: Sequence[str]) -> list[AgentId]:
 
 
 async def record_gap(tx: TenantTx, *, question: str, best_score: float | None) -> None:
-    """Remember that `question` found no answer; asked again, it counts once more."""
-    await store.record_gap(
-        tx, question=question, question_sha256=question_key(question), best_score=best_score
+    """Remember that `question` found no answer; asked again, it counts once more, and is on the
+    list again if it was answered."""
+    await gap_store.record(
+        tx,
+        question=question,
+        question_sha256=question_key(question),
+        best_score=best_score,
+        answers_slot=ANSWERS_SLOT,
     )
-
-
-async def gaps(
-    tx: TenantTx, *, limit: int, after: UUID | None = None
-) -> tuple[list[Gap], UUID | None]:
-    """Questions without an answer, the latest first, and what to give as `after` for the next."""
-    found = await store.gaps(tx, limit=limit + 1, after=after)
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 async def _superseded(tx: TenantTx, files: Sequence[NewSource]) -> dict[NewSource, SourceId]:

@@ -1,4 +1,4 @@
-"""The bodies of knowledge's routes: what is accepted, and what is answered."""
+"""The bodies of sources: what is accepted, and what is answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from coccinelle.foundation.errors import FieldError, Invalid
@@ -16,8 +16,6 @@ from coccinelle.foundation.i18n import Locale, sentence
 from coccinelle.foundation.outgoing import MAX_URL_CHARS
 from coccinelle.knowledge.model import (
     MAX_TITLE_CHARS,
-    Document,
-    Gap,
     Kind,
     NewSource,
     Question,
@@ -28,7 +26,6 @@ from coccinelle.knowledge.model import (
     text_source,
     web_source,
 )
-from coccinelle.knowledge.search import Passage
 
 MAX_QUESTION_CHARS = 2_000
 MAX_PAIRS = 1_000
@@ -117,29 +114,21 @@ class NewSourceBody(Body):
     agents: AgentKeys = []
 
 
-class TagsBody(Body):
-    """Which agents may use a source."""
+class ChangesBody(Body):
+    """What becomes of a source; what is not given stays."""
 
-    agents: AgentKeys
-
-
-class SearchBody(Body):
-    """A question to try the search with."""
-
-    question: Line = Field(
-        min_length=1,
-        max_length=MAX_QUESTION_CHARS,
-        description="As a customer would ask it.",
-        examples=["Quels sont vos délais de livraison ?"],
-    )
-    agent: Line | None = Field(
+    title: Line | None = Field(
         None,
         min_length=1,
-        max_length=63,
-        description="Key of the agent whose passages are searched; none: those of all.",
-        examples=["audrey"],
+        max_length=MAX_TITLE_CHARS,
+        description="What lists call it; for a text or questions, the sources of answers, too.",
+        examples=["Nos tarifs"],
     )
-    limit: StrictInt = Field(10, ge=1, le=50, description="Passages, at most.", examples=[10])
+    agents: AgentKeys | None = Field(
+        None,
+        description="Keys of the agents that may use it; none of them: all agents.",
+        examples=[["audrey"]],
+    )
 
 
 class Failure(BaseModel):
@@ -220,108 +209,6 @@ class SourcePage(BaseModel):
     )
 
 
-class DocumentBody(BaseModel):
-    """A file, or a page of a site."""
-
-    id: UUID = Field(description="Of it.", examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e12"])
-    title: str = Field(description="Its title, else its name or address.", examples=["Livraison"])
-    url: str | None = Field(description="Of a page.", examples=["https://a.example/livraison"])
-    chunk_count: int = Field(description="Pieces of it.", examples=[7])
-    failure: Failure | None = Field(description="Why it could not be read, if so.")
-
-
-class DocumentPage(BaseModel):
-    """Some of the documents of a source."""
-
-    items: list[DocumentBody] = Field(description="In their order.")
-    next_cursor: int | None = Field(
-        description="To ask for the items after these; none at the end.", examples=[49]
-    )
-
-
-class PassageBody(BaseModel):
-    """A piece that may answer, and why it is where it is."""
-
-    chunk_id: UUID = Field(description="Of it.", examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e13"])
-    source_id: UUID = Field(
-        description="Where it is from.", examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e11"]
-    )
-    document_id: UUID = Field(
-        description="Where it is from.", examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e12"]
-    )
-    title: str = Field(description="Of its document.", examples=["Livraison"])
-    heading: str = Field(description="Path of the headings above it.", examples=["Tarifs > Europe"])
-    url: str | None = Field(description="Of its page.", examples=["https://a.example/livraison"])
-    text: str = Field(description="It.", examples=["Nous livrons en trois jours ouvrés."])
-    question: str | None = Field(
-        description="What it answers, if its document says so.",
-        examples=["Livrez-vous en Belgique ?"],
-    )
-    kind: Literal["text", "table_row", "qa"] = Field(
-        description="Prose, a row of a table with its headers, or a question and its answer.",
-        examples=["qa"],
-    )
-    score: float = Field(
-        description="What it is ordered by: fused, 0 to 1, within this search.", examples=[0.91]
-    )
-    dense: float | None = Field(
-        description="Cosine of the question and the text, centred; none when not compared.",
-        examples=[0.55],
-    )
-    question_dense: float | None = Field(
-        description="Cosine of the question and what the piece answers.", examples=[0.72]
-    )
-    bm25: float = Field(description="Of the words in common.", examples=[7.4])
-    coverage: float = Field(
-        description="Share of the question's words that it has, by rarity, 0 to 1.", examples=[0.8]
-    )
-    answer_score: float = Field(
-        description="How sure it is that it answers: to be compared with `threshold`.",
-        examples=[0.84],
-    )
-
-
-class Passages(BaseModel):
-    """What a search found."""
-
-    passages: list[PassageBody] = Field(description="The best first.")
-    threshold: float = Field(
-        description="`answer_score` below which no answer is given.", examples=[0.34]
-    )
-    by_words_only: bool = Field(
-        description="True if there was no vector of the question to compare with.", examples=[False]
-    )
-    took_ms: float = Field(description="Time of it all, milliseconds.", examples=[31.4])
-
-
-class GapBody(BaseModel):
-    """A question that was asked, and that the knowledge has no answer to."""
-
-    id: UUID = Field(description="Of it.", examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e14"])
-    question: str = Field(
-        description="As it was first asked.", examples=["Reprenez-vous les anciens appareils ?"]
-    )
-    best_score: float | None = Field(
-        description="`answer_score` of the nearest passage, the last time; none without any.",
-        examples=[0.18],
-    )
-    asked_count: int = Field(description="How often it was asked.", examples=[3])
-    first_asked_at: datetime = Field(
-        description="The first time.", examples=["2026-11-03T12:00:00Z"]
-    )
-    last_asked_at: datetime = Field(description="The last time.", examples=["2026-11-04T09:30:00Z"])
-
-
-class GapPage(BaseModel):
-    """Some of the gaps."""
-
-    items: list[GapBody] = Field(description="The latest asked first.")
-    next_cursor: UUID | None = Field(
-        description="To ask for the items after these; none at the end.",
-        examples=["019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e14"],
-    )
-
-
 def new_source(body: NewSourceBody) -> NewSource:
     """What the body asks to keep.
 
@@ -356,29 +243,13 @@ def source_body(source: Source, locale: Locale) -> SourceBody:
     """A source as it is answered, its failure in words."""
     fields = asdict(source)
     code, values = fields.pop("failure_code"), fields.pop("failure_values")
-    return SourceBody(**fields, failure=_failure(code, values, locale))
+    return SourceBody(**fields, failure=failure_of(code, values, locale))
 
 
-def document_body(document: Document, locale: Locale) -> DocumentBody:
-    """A document as it is answered, its failure in words."""
-    fields = asdict(document)
-    code, values = fields.pop("failure_code"), fields.pop("failure_values")
-    return DocumentBody.model_validate(
-        {**fields, "failure": _failure(code, values, locale)}, extra="ignore"
-    )
-
-
-def passage_body(passage: Passage) -> PassageBody:
-    """A passage as it is answered."""
-    return PassageBody.model_validate(passage, from_attributes=True)
-
-
-def gap_body(gap: Gap) -> GapBody:
-    """A gap as it is answered."""
-    return GapBody.model_validate(gap, from_attributes=True)
-
-
-def _failure(code: str | None, values: Mapping[str, Any] | None, locale: Locale) -> Failure | None:
+def failure_of(
+    code: str | None, values: Mapping[str, Any] | None, locale: Locale
+) -> Failure | None:
+    """A reason in words, if there is one."""
     if code is None:
         return None
     return Failure(code=code, message=sentence(code, locale, **(values or {})))

@@ -15,14 +15,21 @@ from uuid import UUID
 import httpx2
 
 from coccinelle.foundation.errors import Conflict, FieldError, Invalid, NotFound
-from coccinelle.foundation.ids import DocumentId, SourceId
+from coccinelle.foundation.ids import ChunkId, DocumentId, SourceId
 from coccinelle.foundation.outgoing import MAX_URL_CHARS, BadAddress
 from coccinelle.knowledge.crawl_reading import normalised
 
 Kind = Literal["file", "text", "page", "site", "faq"]
 State = Literal["waiting", "reading", "embedding", "ready", "failed"]
 
+Order = Literal["latest", "most_asked"]
+Settled = Literal["answered", "dismissed"]
+
 MAX_TITLE_CHARS = 300
+MAX_ANSWER_CHARS = 4_000
+MAX_ANSWERS = 1_000
+# The exam was the first to fill it.
+ANSWERS_SLOT = "exam:answers"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 
@@ -31,6 +38,30 @@ class SourceNotFound(NotFound):
     """The tenant has no such source."""
 
     default_code = "source_not_found"
+
+
+class DocumentNotFound(NotFound):
+    """The tenant has no such document."""
+
+    default_code = "document_not_found"
+
+
+class GapNotFound(NotFound):
+    """The tenant has no such question without an answer."""
+
+    default_code = "gap_not_found"
+
+
+class AnswerNotFound(NotFound):
+    """The team has given no answer to this question."""
+
+    default_code = "answer_not_found"
+
+
+class TooManyAnswers(Conflict):
+    """The team has given as many answers as are kept."""
+
+    default_code = "too_many_answers"
 
 
 class UnknownAgent(Invalid):
@@ -108,6 +139,7 @@ class Document:
     """A file, or a page of a site, as it answers now; or why it could not be read."""
 
     id: DocumentId
+    source_id: SourceId
     position: int
     title: str
     url: str | None
@@ -117,8 +149,23 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A passage of a document; `heading` is its path of headings, outermost first."""
+
+    id: ChunkId
+    position: int
+    kind: Literal["text", "table_row", "qa"]
+    heading: str
+    question: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Gap:
-    """A question that the knowledge has no answer to, and how often it was asked."""
+    """A question that the knowledge has no answer to, and how often it was asked.
+
+    `settled_as`: what the team did about it; None while it is open.
+    """
 
     id: UUID
     question: str
@@ -126,6 +173,8 @@ class Gap:
     asked_count: int
     first_asked_at: datetime
     last_asked_at: datetime
+    settled_as: Settled | None
+    settled_at: datetime | None
 
 
 def file_source(data: bytes, *, filename: str, media_type: str | None = None) -> NewSource:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
@@ -14,7 +13,7 @@ from psycopg.types.json import Jsonb
 from coccinelle.foundation.database import DirectoryTx, TenantTx
 from coccinelle.foundation.errors import Conflict
 from coccinelle.foundation.ids import AgentId, SourceId, TenantId, uuid7
-from coccinelle.knowledge.model import Document, Gap, NewSource, Source
+from coccinelle.knowledge.model import NewSource, Source
 
 _SOURCE = (
     "SELECT s.id, s.kind, s.title, s.url, s.filename, s.media_type, s.state, s.failure_code,"
@@ -160,16 +159,6 @@ async def content(tx: TenantTx, source_id: SourceId) -> bytes:
     return found or b""
 
 
-async def documents(tx: TenantTx, *, source_id: SourceId, limit: int, after: int) -> list[Document]:
-    """In their order; those after position `after`."""
-    return await tx.all(
-        Document,
-        "SELECT id, position, title, url, chunk_count, failure_code, failure_values FROM documents"
-        " WHERE tenant_id = %s AND source_id = %s AND position > %s ORDER BY position LIMIT %s",
-        [tx.tenant_id, source_id, after, limit],
-    )
-
-
 async def tag(tx: TenantTx, *, source_id: SourceId, agent_ids: Sequence[AgentId]) -> None:
     """Exactly these agents may use the source from now on."""
     await tx.run(
@@ -188,6 +177,17 @@ async def agent_ids(tx: TenantTx, source_id: SourceId) -> list[AgentId]:
         [tx.tenant_id, source_id],
     )
     return found
+
+
+async def rename(tx: TenantTx, source_id: SourceId, title: str) -> int:
+    return await tx.run(
+        "UPDATE sources SET title = %s WHERE tenant_id = %s AND id = %s",
+        [title, tx.tenant_id, source_id],
+    )
+
+
+async def lock_tenant(tx: TenantTx) -> None:
+    await tx.run("SELECT FROM tenants WHERE id = %s FOR NO KEY UPDATE", [tx.tenant_id])
 
 
 async def request_generation(tx: TenantTx, source_id: SourceId) -> int | None:
@@ -447,29 +447,4 @@ async def threshold(tx: TenantTx) -> ThresholdRow | None:
         "SELECT answer_threshold, calibrated_from, chunk_count FROM knowledge_bases"
         " WHERE tenant_id = %s",
         [tx.tenant_id],
-    )
-
-
-async def record_gap(
-    tx: TenantTx, *, question: str, question_sha256: bytes, best_score: float | None
-) -> None:
-    await tx.run(
-        "INSERT INTO knowledge_gaps (id, tenant_id, question, question_sha256, best_score)"
-        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant_id, question_sha256) DO UPDATE"
-        " SET asked_count = knowledge_gaps.asked_count + 1, last_asked_at = now(),"
-        " best_score = excluded.best_score",
-        [uuid7(), tx.tenant_id, question, question_sha256, best_score],
-    )
-
-
-async def gaps(tx: TenantTx, *, limit: int, after: UUID | None) -> list[Gap]:
-    """The latest asked first; those after the gap `after`."""
-    return await tx.all(
-        Gap,
-        "SELECT id, question, best_score, asked_count, first_asked_at, last_asked_at"
-        " FROM knowledge_gaps WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL"
-        "  OR (last_asked_at, id) < (SELECT last_asked_at, id FROM knowledge_gaps"
-        "   WHERE tenant_id = %(tenant)s AND id = %(after)s))"
-        " ORDER BY last_asked_at DESC, id DESC LIMIT %(limit)s",
-        {"tenant": tx.tenant_id, "after": after, "limit": limit},
     )

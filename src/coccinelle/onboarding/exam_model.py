@@ -9,7 +9,6 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from coccinelle.evals.exam.model import (
-    MAX_ANSWER_CHARS,
     Cited,
     Conflicting,
     Exam,
@@ -21,6 +20,7 @@ from coccinelle.evals.exam.model import (
 from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.outgoing import MAX_URL_CHARS
 from coccinelle.knowledge.api_model import Body, Line
+from coccinelle.knowledge.model import MAX_ANSWER_CHARS
 from coccinelle.knowledge.suggest import Opening, Proposal, Service, Suggestion
 from coccinelle.onboarding.api_model import AN_ID
 from coccinelle.onboarding.suggestions import Proposed

@@ -29,7 +29,13 @@ from coccinelle.foundation.postgres import Addresses
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge import store as knowledge_store
 from coccinelle.knowledge.ingest import run_ingest
-from coccinelle.knowledge.model import Question, faq_source, questions, text_source
+from coccinelle.knowledge.model import (
+    ANSWERS_SLOT,
+    Question,
+    faq_source,
+    questions,
+    text_source,
+)
 from tests.embedder import WordEmbedder
 from tests.evals.exam.sites import Services, business, hold, services
 
@@ -232,7 +238,7 @@ async def test_the_answer_box_teaches_and_keeps_a_test(parts: Services) -> None:
 
 async def read_corrections(parts: Services, tenant: TenantId) -> SourceId:
     async with parts.db.tenant(tenant) as tx:
-        source_id = await knowledge_store.in_slot(tx, actions.CORRECTIONS_SLOT)
+        source_id = await knowledge_store.in_slot(tx, ANSWERS_SLOT)
         assert source_id is not None
         source = await knowledge.get(tx, source_id)
     await run_ingest(parts, tenant, source_id, source.generation)
@@ -241,7 +247,7 @@ async def read_corrections(parts: Services, tenant: TenantId) -> SourceId:
 
 async def corrections(parts: Services, tenant: TenantId) -> list[Question]:
     async with parts.db.tenant(tenant) as tx:
-        content = await knowledge_store.content_in_slot(tx, actions.CORRECTIONS_SLOT)
+        content = await knowledge_store.content_in_slot(tx, ANSWERS_SLOT)
     return questions(content) if content else []
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from uuid import UUID
 
 from coccinelle.evals.exam import store
 from coccinelle.evals.exam.jobs import hold_exam
 from coccinelle.evals.exam.model import (
-    MAX_ANSWER_CHARS,
     MAX_EXAMS_A_DAY,
     MAX_TESTS,
     Exam,
@@ -19,13 +19,10 @@ from coccinelle.evals.exam.model import (
     TooManyExams,
 )
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.errors import Conflict, FieldError, Invalid
+from coccinelle.foundation.errors import Conflict
 from coccinelle.foundation.i18n import Locale
-from coccinelle.knowledge import actions as knowledge
-from coccinelle.knowledge.model import Question, faq_source, question_key, storable
-
-CORRECTIONS_SLOT = "exam:answers"
-_TITLE = {"fr": "Questions et réponses", "en": "Questions and answers"}
+from coccinelle.knowledge import answers
+from coccinelle.knowledge.model import AnswerNotFound, Question, question_key
 
 
 async def start(tx: TenantTx, *, locale: Locale = "fr") -> Exam:
@@ -71,7 +68,7 @@ async def answer(tx: TenantTx, question_id: UUID, text: str, *, locale: Locale =
         Invalid: `text` is empty, too long, or cannot be stored.
         TooManyAnswers: 500 answers are kept already.
     """
-    expected = _checked(text)
+    expected = answers.checked(text, "text")
     await store.one_at_a_time(tx)
     question = await store.question(tx, question_id)
     if question is None:
@@ -83,7 +80,10 @@ async def answer(tx: TenantTx, question_id: UUID, text: str, *, locale: Locale =
         expected=expected,
     )
     await store.resolve(tx, question_id)
-    kept = await _teach(tx, locale)
+    kept = await store.tests(tx)
+    if len(kept) > MAX_TESTS:
+        raise TooManyAnswers
+    await answers.give(tx, Question(question.text, expected), locale=locale)
     return next(test for test in kept if test.id == test_id)
 
 
@@ -104,34 +104,13 @@ async def withdraw(tx: TenantTx, test_id: UUID, *, locale: Locale = "fr") -> Non
         ExamQuestionNotFound: the business has no such answer.
     """
     await store.one_at_a_time(tx)
-    if not await store.delete_test(tx, test_id):
+    question = await store.delete_test(tx, test_id)
+    if question is None:
         raise ExamQuestionNotFound
-    await _teach(tx, locale)
+    with suppress(AnswerNotFound):  # Somebody withdrew it where knowledge is kept.
+        await answers.withdraw(tx, question, locale=locale)
 
 
 async def tests(tx: TenantTx) -> list[KeptTest]:
     """Every answer that the owner gave, the oldest first."""
     return await store.tests(tx)
-
-
-async def _teach(tx: TenantTx, locale: Locale) -> list[KeptTest]:
-    """Let knowledge hold the kept answers, all of them and no others."""
-    kept = await store.tests(tx)
-    if len(kept) > MAX_TESTS:
-        raise TooManyAnswers
-    if kept:
-        pairs = [Question(test.question, test.expected) for test in kept]
-        await knowledge.keep(tx, faq_source(pairs, title=_TITLE[locale]), slot=CORRECTIONS_SLOT)
-    else:
-        await knowledge.clear(tx, slot=CORRECTIONS_SLOT)
-    return kept
-
-
-def _checked(text: str) -> str:
-    found = storable(text.strip(), "text")
-    if not found:
-        raise Invalid(errors=(FieldError("text", "empty"),))
-    if len(found) > MAX_ANSWER_CHARS:
-        values = (("max_length", MAX_ANSWER_CHARS),)
-        raise Invalid(errors=(FieldError("text", "too_long", values),))
-    return found

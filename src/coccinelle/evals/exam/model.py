@@ -18,7 +18,6 @@ Origin = Literal["pack", "content", "model"]
 State = Literal["waiting", "asking", "done", "failed"]
 
 MAX_QUESTION_CHARS = 500
-MAX_ANSWER_CHARS = 4000
 MAX_TESTS = 500
 # An exam may cost MOST_COST_MICROEUR and no more: this bounds what a business spends by them.
 MAX_EXAMS_A_DAY = 10

@@ -215,10 +215,13 @@ async def keep_test(tx: TenantTx, *, question: str, question_sha256: bytes, expe
     return found
 
 
-async def delete_test(tx: TenantTx, test_id: UUID) -> int:
-    return await tx.run(
-        "DELETE FROM exam_tests WHERE tenant_id = %s AND id = %s", [tx.tenant_id, test_id]
+async def delete_test(tx: TenantTx, test_id: UUID) -> str | None:
+    """The question that it asked; None where there is no such test."""
+    found: str | None = await tx.value(
+        "DELETE FROM exam_tests WHERE tenant_id = %s AND id = %s RETURNING question",
+        [tx.tenant_id, test_id],
     )
+    return found
 
 
 async def tests(tx: TenantTx) -> list[KeptTest]:
