@@ -72,6 +72,13 @@ class Conversation:
     created_at: datetime
     last_message_at: datetime
 
+    @property
+    def handoff(self) -> Literal["open", "claimed"] | None:
+        """Whether the customer waits for a person, or is with one."""
+        if self.handoff_id is None:
+            return None
+        return "claimed" if self.handoff_claimed else "open"
+
 
 @dataclass(frozen=True)
 class Line:
