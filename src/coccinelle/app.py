@@ -32,6 +32,7 @@ from coccinelle.foundation.metrics import CountRequests
 from coccinelle.foundation.problems import Refusals
 from coccinelle.foundation.settings import Settings
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
+from coccinelle.handoffs import api as handoffs_api
 from coccinelle.house import House
 from coccinelle.knowledge import api as knowledge_api
 from coccinelle.numbers import api as numbers_api
@@ -143,8 +144,12 @@ def _include_management(app: FastAPI, house: House, callers: Callers) -> None:
     async def admin(request: Request) -> Caller:
         return await callers.session_of(request, at_least="admin")
 
+    async def teammate(request: Request) -> Caller:
+        return await callers.session_in(request) or await manager(request)
+
     app.include_router(agents_api.routes(house.db, manager))
     app.include_router(numbers_api.routes(house.db, manager))
+    app.include_router(handoffs_api.routes(house.db, teammate))
     app.include_router(onboarding_api.routes(house.db, admin))
 
 

@@ -91,6 +91,7 @@ class Street:
     member: Account
     onboarding_id: str
     question_id: str
+    handoff_id: str
     described: dict[str, Any]
 
     def client(self, *, by: By) -> httpx2.AsyncClient:
@@ -115,6 +116,7 @@ class Street:
             "{user_id}": str(self.member.user_id),
             "{session_id}": self.onboarding_id,
             "{question_id}": self.question_id,
+            "{handoff_id}": self.handoff_id,
             "{model}": "audrey",
         }
         for name, value in values.items():
@@ -138,7 +140,21 @@ async def street(
         people = await joined(house, rivoli.id), await joined(house, rivoli.id, role="member")
         onboarding_id = await begun(url, people[0])
         asked = str((await examined(house.db, rivoli.id)).gap_id)
-        yield Street(url, rivoli, *ids, token, page, *people, onboarding_id, asked, described)
+        wanted = await asked_for(url, people[0], rivoli, token, ids[0])
+        begun_ids = onboarding_id, asked, wanted
+        yield Street(url, rivoli, *ids, token, page, *people, *begun_ids, described)
+
+
+async def asked_for(
+    url: str, owner: Account, business: Business, token: str, conversation_id: str
+) -> str:
+    """A hand-off of the business, which its owner has claimed."""
+    async with client(url, business, **{"X-Visitor-Token": token}) as customer:
+        path = f"/api/conversations/{conversation_id}/handoff"
+        handoff_id = (await customer.post(path)).json()["id"]
+    async with client(url, None, Authorization=f"Bearer {owner.token}") as admin:
+        assert (await admin.post(f"/api/v1/handoffs/{handoff_id}/claim")).status_code == 200
+    return str(handoff_id)
 
 
 async def begun(url: str, owner: Account) -> str:
@@ -198,7 +214,7 @@ async def crowd(
         async with living(addresses, data, environment=environment) as (house, url):
             nordlys = await move_in(house, "nordlys")
             owner = await joined(house, nordlys.id)
-            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", "", {})
+            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", "", "", {})
             slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
             yield Crowd(street, slow)
             for one in slow:
@@ -438,6 +454,12 @@ DOORS = {
         lambda: [{"name": "Site", "allowed_origins": ["https://a.example"]}],
         by="session",
         status=201,
+    ),
+    "POST /api/v1/handoffs/{handoff_id}/claim": Door(
+        lambda: [{"take_over": True}], by="session", needs_body=False
+    ),
+    "POST /api/v1/handoffs/{handoff_id}/reply": Door(
+        lambda: [{"text": "Bonjour.", "message_id": _id("m")}], by="session", status=201
     ),
     "POST /api/chat": Door(lambda: [_chat()]),
     "POST /api/conversations/{conversation_id}/handoff": Door(

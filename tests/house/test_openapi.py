@@ -25,7 +25,7 @@ from tests.embedder import WordEmbedder
 from tests.living import Business, client, living, move_in
 
 REVIEWED = Path(__file__).parent / "routes.txt"
-DESCRIBED = {"customers", "programs", "owners", "managers", "newcomers", "people"}
+DESCRIBED = {"customers", "programs", "owners", "managers", "newcomers", "people", "teams"}
 DOCS = {"GET /docs", "GET /docs/oauth2-redirect", "GET /openapi.json"}
 
 
@@ -234,6 +234,8 @@ def requests(
 ) -> Iterator[tuple[str, dict[str, Any], set[int]]]:
     """What is asked of an operation, and the statuses that may come of it."""
     by_key = {"Authorization": f"Bearer {described.business.api_key}"}
+    if KINDS[name] == "teams":
+        by_key = described.person.headers
     is_knowledge = name.split()[1].startswith("/api/v1/")
     weak = described.chat_key if is_knowledge else described.knowledge_key
     powerless = {"headers": {"Authorization": f"Bearer {weak}"}}
@@ -284,14 +286,14 @@ def valid(name: str) -> bytes:
         return b'{"agent_type":"custom","agent_name":"Leyna"}'
     if name.endswith("/suggest"):
         return b'{"website":"a.example"}'
-    if name.endswith("/answer"):
+    if name.endswith(("/answer", "/reply")):
         return b'{"text":"Oui."}'
     return b'{"question":"Quels sont vos horaires ?"}' if name.endswith("/search") else b"{}"
 
 
 def written(path: str) -> str:
     """The address of a path of OpenAPI, with ids that nobody has."""
-    ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id")
+    ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id", "handoff_id")
     for name in ("conversation_id", "turn_id", "source_id", "model", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path + ("?user_id=u" if path.endswith("/messages") else "")
