@@ -1,7 +1,7 @@
 """HTTP/1.1 to providers: kept-alive connections, absolute deadlines, bytes as they arrive.
 
 It exists because a streamed answer is read in some 200 pieces: through a general client each costs
-about 50 us of CPU before it is decoded, here about 10. Only POST, no redirects, no compression.
+about 50 us of CPU before it is decoded, here about 10. No redirects, no compression.
 Addresses are the operator's settings, so the rules for addresses that tenants give do not apply.
 """
 
@@ -40,7 +40,7 @@ class WireError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A URL to post to, with everything of the request's head that does not change."""
+    """A URL to ask, with everything of the request's head that does not change."""
 
     secure: bool
     host: str
@@ -53,8 +53,8 @@ class Target:
         return self.secure, self.host, self.port
 
 
-def target(endpoint: Endpoint, path: str) -> Target:
-    """Where `path` of this endpoint is posted to.
+def target(endpoint: Endpoint, path: str, *, method: Literal["GET", "POST"] = "POST") -> Target:
+    """How `path` of this endpoint is asked.
 
     Raises:
         ValueError: the base URL is not http(s), or a header holds a control character.
@@ -63,7 +63,7 @@ def target(endpoint: Endpoint, path: str) -> Target:
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError(f"not an http(s) URL: {endpoint.base_url!r}")
     secure = url.scheme == "https"
-    head = _head(url, _headers(endpoint))
+    head = _head(method, url, _headers(endpoint))
     return Target(secure, url.hostname, url.port or (443 if secure else 80), head)
 
 
@@ -79,8 +79,8 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     return headers
 
 
-def _head(url: SplitResult, headers: Mapping[str, str]) -> bytes:
-    lines = [f"POST {url.path}{'?' + url.query if url.query else ''} HTTP/1.1"]
+def _head(method: str, url: SplitResult, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {url.path}{'?' + url.query if url.query else ''} HTTP/1.1"]
     lines.append(f"host: {url.netloc.rpartition('@')[2]}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if not all(line.isascii() and line.isprintable() for line in lines):
@@ -123,6 +123,19 @@ class Wire:
             WireError: nobody answered, not in time, or not in HTTP.
         """
         request = b"%bcontent-length: %d\r\n\r\n%b" % (to.head, len(body), body)
+        return await self._exchange(to, request, until, on_sent)
+
+    async def get(self, to: Target, *, until: float) -> Reply:
+        """Ask, and return once the response's headers are here. Close what is returned.
+
+        Raises:
+            WireError: as `post`.
+        """
+        return await self._exchange(to, to.head + b"\r\n", until, lambda: None)
+
+    async def _exchange(
+        self, to: Target, request: bytes, until: float, on_sent: Callable[[], None]
+    ) -> Reply:
         kept = self._take(to)
         if kept is not None:
             try:
