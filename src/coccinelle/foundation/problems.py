@@ -346,6 +346,8 @@ def _pydantic_code(kind: str) -> str:
         return "not_a_number"
     if kind.startswith("bool_"):
         return "not_a_boolean"
+    if kind.startswith("date_"):
+        return "bad_day"
     return kind if kind in i18n.codes() else "invalid"
 
 

@@ -1489,7 +1489,7 @@ CREATE UNIQUE INDEX sources_one_per_url ON public.sources USING btree (tenant_id
 
 CREATE INDEX turns_by_agent ON public.turns USING btree (tenant_id, agent_id);
 
-CREATE INDEX turns_by_time ON public.turns USING btree (tenant_id, accepted_at);
+CREATE INDEX turns_figures ON public.turns USING btree (tenant_id, accepted_at) INCLUDE (id, conversation_id, agent_id, state, first_text_ms, latency_ms, prompt_tokens, completion_tokens, cost_microeur);
 
 CREATE UNIQUE INDEX turns_one_answering ON public.turns USING btree (tenant_id, conversation_id) WHERE (state = 'answering'::text);
 

@@ -1,0 +1,70 @@
+"""The figures that are asked for, read in the transaction that is given."""
+
+from __future__ import annotations
+
+from coccinelle.foundation.clock import now
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.errors import NotFound
+from coccinelle.insights import store
+from coccinelle.insights.model import (
+    ByAgent,
+    Day,
+    Figures,
+    OfAgent,
+    Overview,
+    Period,
+    Thumbs,
+    Wanted,
+    period_of,
+)
+from coccinelle.tenants import store as tenants
+
+STAGED_TURNS = 2_000
+"""Of a period, those whose steps are read: its latest."""
+
+
+async def period(tx: TenantTx, wanted: Wanted) -> Period:
+    """The days that are meant, where the business is. Raises `Invalid`."""
+    tenant = await tenants.tenant(tx)
+    if tenant is None:
+        raise NotFound
+    return period_of(wanted, at=now(), timezone=tenant.timezone)
+
+
+async def overview(tx: TenantTx, chosen: Period) -> Overview:
+    """All agents together, and the same for as many days before."""
+    spans = [chosen.span, chosen.before().span]
+    parts = zip(
+        await store.conversations(tx, spans),
+        await store.counted(tx, spans),
+        await store.waits(tx, spans),
+        await store.thumbs(tx, spans),
+        strict=True,
+    )
+    figures, before = (Figures(*part) for part in parts)
+    return Overview(chosen, figures, before)
+
+
+async def series(tx: TenantTx, chosen: Period) -> list[Day]:
+    """Each day of the period, those without a turn too."""
+    found = await store.counted(tx, chosen.day_spans)
+    return [Day(*pair) for pair in zip(chosen.days, found, strict=True)]
+
+
+async def by_agent(tx: TenantTx, chosen: Period, *, staged_turns: int = STAGED_TURNS) -> ByAgent:
+    """Each agent by itself, and what the steps of the latest `staged_turns` turns took."""
+    span = chosen.span
+    said = await store.agents_thumbs(tx, span)
+    steps = await store.stages(tx, span, most_turns=staged_turns)
+    agents = [
+        OfAgent(
+            agent_id=row.agent_id,
+            key=row.key,
+            name=row.name,
+            counted=row.counted,
+            thumbs=said.get(row.agent_id, Thumbs()),
+            stages=steps.get((True, row.agent_id), []),
+        )
+        for row in await store.agents(tx, span)
+    ]
+    return ByAgent(chosen, agents, steps.get((False, None), []))
