@@ -14,6 +14,7 @@ from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
+from coccinelle.conversations import api as conversations_api
 from coccinelle.dashboard import accounts as account_pages
 from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
@@ -149,6 +150,7 @@ def _include_management(app: FastAPI, house: House, callers: Callers) -> None:
 
     app.include_router(agents_api.routes(house.db, manager))
     app.include_router(numbers_api.routes(house.db, manager))
+    app.include_router(conversations_api.routes(house.db, teammate))
     app.include_router(handoffs_api.routes(house.db, teammate))
     app.include_router(onboarding_api.routes(house.db, admin))
 

@@ -59,7 +59,8 @@ async def asked(
     url: str, business: Business, said: dict[str, list[str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Ask all that; the last turn of each conversation, and its visitor token."""
-    turns, tokens = {}, {}
+    turns: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     async with client(url, business) as customer:
         for name, questions in said.items():
             for question in questions:

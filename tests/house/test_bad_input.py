@@ -34,6 +34,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from coccinelle.app import create_app
+from coccinelle.conversations.model import Arrival
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.i18n import Locale
@@ -105,12 +106,19 @@ class Street:
             return client(self.url, None, **self.page.headers)
         return client(self.url, self.rivoli, **{"X-Visitor-Token": self.token})
 
+    @property
+    def said_in(self) -> str:
+        """Our own id of the conversation."""
+        asked = Arrival(self.rivoli.id, "chat_v2", "", self.conversation_id, "")
+        return str(asked.conversation_uuid)
+
     def written(self, path: str) -> str:
         """The address of a path of OpenAPI, with ids that exist."""
         values = {
             "{conversation_id}": (
                 self.page.conversation_id if path.endswith("/identity") else self.conversation_id
             ),
+            "{id}": self.said_in,
             "{turn_id}": self.turn_id,
             "{source_id}": str(self.rivoli.source_id),
             "{user_id}": str(self.member.user_id),
@@ -808,6 +816,7 @@ async def test_whatever_openapi_allows_or_forbids_is_answered_as_it_says(
 def drive_operation(operation: Any, mode: GenerationMode, street: Street) -> None:
     """Send what schemathesis makes up, to things that exist where it is to be accepted."""
     known = {
+        "id": street.said_in,
         "conversation_id": street.conversation_id,
         "turn_id": street.turn_id,
         "source_id": str(street.rivoli.source_id),

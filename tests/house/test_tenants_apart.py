@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from coccinelle.agents import store as agents
+from coccinelle.conversations.model import Arrival
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.ids import HandoffId
 from coccinelle.foundation.jobs import jobs, queue, work
@@ -178,7 +179,8 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "GET /api/v1/knowledge/gaps": ("/api/v1/knowledge/gaps", {}),
     }
-    routes |= of_people(street) | of_onboarding(street) | of_handoffs(street)
+    routes |= of_people(street) | of_onboarding(street)
+    routes |= of_conversations(street) | of_handoffs(street)
     for prefix in ("/api", "/api/v2"):
         shown = {"headers": {"X-Visitor-Token": street.visitor_token}}
         named = prefix + "/conversations/{conversation_id}"
@@ -287,6 +289,19 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
+def of_conversations(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The same of what was said, read by the business's own people."""
+    said_in = Arrival(
+        street.rivoli.id, "chat_v2", "u", street.conversation_id, ""
+    ).conversation_uuid
+    asked = "emails bienvenue"
+    return {
+        "GET /api/v1/conversations": (f"/api/v1/conversations?q={asked}", {}),
+        "GET /api/v1/conversations/{id}": (f"/api/v1/conversations/{said_in}", {}),
+        "GET /api/v1/turns/{turn_id}": (f"/api/v1/turns/{street.turn_id}", {}),
+    }
+
+
 def of_handoffs(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
     """The same of hand-offs, in the order of their life."""
     base, named = "/api/v1/handoffs", "/api/v1/handoffs/{handoff_id}"
@@ -315,6 +330,7 @@ OWN = OF_ONESELF | {
     "GET /api/v1/onboarding/sectors",
     "GET /api/v1/agents",
     "GET /api/v1/numbers",
+    "GET /api/v1/conversations",
     "GET /api/v1/handoffs",
     "POST /api/v1/auth/signup",
     "POST /api/v1/auth/password/forgot",
