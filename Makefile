@@ -2,6 +2,8 @@
 PORT ?= 8000
 export OMP_NUM_THREADS = 1
 export OMP_WAIT_POLICY = passive
+# Where this is set, as in many images, each of the processes below would compile all it imports.
+export PYTHONDONTWRITEBYTECODE =
 bin = .venv/bin
 python = $(bin)/python
 
