@@ -19,14 +19,15 @@ from coccinelle.dashboard import accounts as account_pages
 from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
 from coccinelle.dashboard import keys as key_pages
+from coccinelle.dashboard import limits as limit_pages
 from coccinelle.dashboard import members as member_pages
+from coccinelle.dashboard import oidc as oidc_pages
 from coccinelle.dashboard import onboarding as onboarding_pages
 from coccinelle.dashboard import rendering
 from coccinelle.dashboard import settings as settings_pages
 from coccinelle.dashboard.pages import PREFIXES, Pages, problem_page
 from coccinelle.demo import page as demo_page
 from coccinelle.foundation import problems, web
-from coccinelle.foundation.database import Database
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.health import routes as health_routes
 from coccinelle.foundation.metrics import CountRequests
@@ -42,8 +43,10 @@ from coccinelle.tenants.accounts import api as accounts_api
 from coccinelle.tenants.accounts import members_api
 from coccinelle.tenants.accounts.cookies import OwnPagesOnly
 from coccinelle.tenants.accounts.entrance import Entrance
+from coccinelle.tenants.accounts.federation import Federation
 from coccinelle.tenants.accounts.mails import Links
 from coccinelle.tenants.accounts.model import AccountRules
+from coccinelle.tenants.accounts.tickets import Tickets
 from coccinelle.tenants.callers import Callers
 from coccinelle.tenants.model import Caller
 
@@ -120,22 +123,38 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     entrance = Entrance(house.db, house.passwords, rules)
     app.include_router(accounts_api.routes(house.db, callers, entrance, rules, links))
     app.include_router(members_api.routes(house.db, callers))
-    reception = accounts_api.Reception(callers, rules, links)
+    reception = accounts_api.Reception(house.db, callers, rules, links)
     pages = Pages(house.db, callers)
-    _include_pages(app, house.db, pages, entrance, reception)
+    _include_pages(app, house, pages, entrance, reception)
     for group in (onboarding_pages, channel_pages):
         app.include_router(group.routes(pages, house.db, callers, public_url=settings.public_url))
 
 
 def _include_pages(
-    app: FastAPI, db: Database, pages: Pages, entrance: Entrance, reception: accounts_api.Reception
+    app: FastAPI, house: House, pages: Pages, entrance: Entrance, reception: accounts_api.Reception
 ) -> None:
+    db, issuer = house.db, _issuer(house, entrance)
+    name = issuer.name if issuer else None
     app.include_router(rendering.static_routes())
-    app.include_router(account_pages.routes(pages, db, entrance, reception))
+    app.include_router(account_pages.routes(pages, db, entrance, reception, issuer=name))
+    app.include_router(oidc_pages.routes(pages, db, reception, issuer))
     app.include_router(home_page.routes(pages, db))
-    app.include_router(settings_pages.routes(pages, db, entrance, reception))
+    app.include_router(settings_pages.routes(pages, db, entrance, reception, issuer=name))
+    app.include_router(limit_pages.routes(pages, db, house.settings, house.limits))
     app.include_router(member_pages.routes(pages, db, reception))
     app.include_router(key_pages.routes(pages, db))
+
+
+def _issuer(house: House, entrance: Entrance) -> oidc_pages.Issuer | None:
+    if house.oidc is None:
+        return None
+    settings = house.settings
+    return oidc_pages.Issuer(
+        name=settings.oidc_name,
+        provider=house.oidc,
+        federation=Federation(house.db, entrance, accepts_unknown=settings.oidc_signup),
+        tickets=Tickets(_secret_key(settings)),
+    )
 
 
 def _include_management(app: FastAPI, house: House, callers: Callers) -> None:

@@ -26,6 +26,7 @@ from coccinelle.foundation.postgres import Addresses
 from coccinelle.foundation.settings import Settings
 from coccinelle.knowledge.crawl import CrawlLimits
 from coccinelle.knowledge.parsing import ParseLimits
+from coccinelle.providers import oidc as oidc_provider
 from coccinelle.providers.breaker import Breakers
 from coccinelle.providers.embeddings.cached import CachedEmbedder
 from coccinelle.providers.embeddings.model import Embedder
@@ -39,6 +40,7 @@ from coccinelle.providers.language.openai_compatible import OpenAICompatible
 from coccinelle.providers.language.prices import Price, PriceTable
 from coccinelle.providers.mail import LogMailer, Mailer, Smtp, SmtpMailer
 from coccinelle.providers.model import Deadlines, Endpoint, openrouter
+from coccinelle.providers.oidc import Client, Oidc
 from coccinelle.providers.rerank.cohere import CohereReranker
 from coccinelle.providers.rerank.model import Reranker
 from coccinelle.providers.wire import Wire
@@ -58,6 +60,7 @@ class House:
     embedder: Embedder
     reranker: Reranker | None
     outgoing: Outgoing
+    oidc: Oidc | None
     mailer: Mailer
     passwords: Passwords
     breakers: Breakers
@@ -93,9 +96,17 @@ async def open_house(
         stack.push_async_callback(db.close)
         wire = Wire()
         stack.push_async_callback(wire.aclose)
-        outgoing = _outgoing(settings)
+        outgoing, to_issuer = _outgoing(settings), _to_issuer(settings)
         stack.push_async_callback(outgoing.aclose)
-        house = _assembled(settings, db, wire, outgoing, embedder or _embedder(settings, wire))
+        stack.push_async_callback(to_issuer.aclose)
+        house = _assembled(
+            settings,
+            db,
+            wire,
+            outgoing,
+            embedder or _embedder(settings, wire),
+            oidc=_oidc(settings, to_issuer),
+        )
         stack.callback(house.passwords.close)
         warming = asyncio.create_task(_warm(house))
         stack.callback(warming.cancel)
@@ -106,7 +117,13 @@ async def open_house(
 
 
 def _assembled(
-    settings: Settings, db: Database, wire: Wire, outgoing: Outgoing, embedder: Embedder
+    settings: Settings,
+    db: Database,
+    wire: Wire,
+    outgoing: Outgoing,
+    embedder: Embedder,
+    *,
+    oidc: Oidc | None,
 ) -> House:
     breakers = Breakers()
     reranker = _reranker(settings, wire)
@@ -138,6 +155,7 @@ def _assembled(
         embedder=embedder,
         reranker=reranker,
         outgoing=outgoing,
+        oidc=oidc,
         mailer=_mailer(settings),
         passwords=Passwords(max_waiting=settings.password_queue),
         breakers=breakers,
@@ -289,6 +307,31 @@ def _outgoing(settings: Settings) -> Outgoing:
         max_bytes=settings.fetch_bytes,
         timeout_seconds=settings.fetch_seconds,
     )
+
+
+def _to_issuer(settings: Settings) -> Outgoing:
+    """What reaches the issuer that the operator names, wherever it is, and no page of a tenant."""
+    issuer = urlsplit(settings.oidc_issuer or "")
+    port = issuer.port or (443 if issuer.scheme == "https" else 80)
+    own = frozenset({f"{issuer.hostname}:{port}"} if issuer.hostname else ())
+    return Outgoing(
+        allow=frozenset(settings.upstream_allow) | own,
+        max_bytes=oidc_provider.ANSWER_BYTES,
+        timeout_seconds=oidc_provider.ANSWER_SECONDS,
+    )
+
+
+def _oidc(settings: Settings, outgoing: Outgoing) -> Oidc | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret
+    client = Client(
+        issuer=settings.oidc_issuer,
+        id=settings.oidc_client_id,
+        secret=secret.get_secret_value() if secret else None,
+        verified_claim=settings.oidc_verified_claim,
+    )
+    return Oidc(client, outgoing, plain=frozenset(settings.upstream_allow))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -27,13 +27,14 @@ DIRECTORY_COLUMNS = {
     },
     "invitations": {"id", "tenant_id", "email", "token_hash", "expires_at", "accepted_at"},
     "password_resets": {"id", "user_id", "token_hash", "expires_at"},
+    "user_identities": {"id", "user_id", "issuer", "subject"},
     "phone_numbers": {"tenant_id", "e164", "channel", "agent_id", "active_since"},
     "onboarding_sessions": {"id", "started_at", "completed_at"},
     "onboarding_events": {"session_id", "step", "kind", "happened_at"},
 }
 
 # Of a person, who may work for several tenants or for none: confined to herself instead.
-PERSONAL = "('users', 'password_resets', 'attempts')"
+PERSONAL = "('users', 'user_identities', 'password_resets', 'attempts')"
 
 CHECKS = {
     "no row-level security": """
@@ -47,7 +48,8 @@ CHECKS = {
     "no policy for the app": """
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-          AND c.relname NOT IN ('schema_migrations', 'password_resets', 'attempts')
+          AND c.relname NOT IN
+          ('schema_migrations', 'user_identities', 'password_resets', 'attempts')
           AND NOT EXISTS (SELECT FROM pg_policies p
           WHERE p.tablename = c.relname AND 'coccinelle_app' = ANY(p.roles))""",
     "a policy that does not name the tenant": """
@@ -62,13 +64,15 @@ CHECKS = {
           AND coalesce(with_check, qual) LIKE '%app_user()%')""",
     "a personal table that tenants may touch": """
         SELECT table_name || '.' || privilege_type FROM information_schema.column_privileges
-        WHERE grantee = 'coccinelle_app' AND (table_name IN ('password_resets', 'attempts')
+        WHERE grantee = 'coccinelle_app' AND (table_name IN
+          ('user_identities', 'password_resets', 'attempts')
           OR table_name = 'users' AND (column_name = 'password_hash'
             OR privilege_type <> 'SELECT'))""",
     "a tenant's table that users may touch": """
         SELECT DISTINCT table_name FROM information_schema.column_privileges
         WHERE grantee = 'coccinelle_user' AND table_schema = 'public'
-          AND table_name NOT IN ('users', 'memberships', 'sessions', 'password_resets', 'attempts')
+          AND table_name NOT IN
+          ('users', 'user_identities', 'memberships', 'sessions', 'password_resets', 'attempts')
            OR grantee = 'coccinelle_user' AND table_name = 'memberships'
           AND privilege_type <> 'SELECT'""",
     "a policy for everybody": """
@@ -122,6 +126,7 @@ CHECKS = {
             ('api_keys', 'secret_hash'), ('public_keys', 'key'), ('users', 'email'),
             ('sessions', 'token_hash'), ('invitations', 'token_hash'),
             ('password_resets', 'token_hash'), ('attempts', 'subject'),
+            ('user_identities', 'issuer'),
             ('phone_numbers', 'e164'))""",
     "an invalid index": "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -39,6 +40,7 @@ from coccinelle.tenants.model import Caller
 SIGNUP = "/signup"
 FORGOT = "/password/forgot"
 FIRST_STEP = "/onboarding"
+BUSINESSES = "/dashboard/settings/businesses"
 YEAR_SECONDS = 365 * 24 * 60 * 60
 # Paths whose forms bring no session yet: a page of another site may not send them either.
 ENTRANCES = (SIGNUP, LOGIN, "/password", RESET_PATH, INVITATION_PATH)
@@ -54,24 +56,38 @@ class Invitee:
     is_signed_in: bool
 
 
-def routes(pages: Pages, db: Database, entrance: Entrance, reception: Reception) -> APIRouter:
-    """Every page for which nobody needs a session, and the way out."""
+def routes(
+    pages: Pages,
+    db: Database,
+    entrance: Entrance,
+    reception: Reception,
+    *,
+    issuer: str | None = None,
+) -> APIRouter:
+    """Every page for which nobody needs a session, and the way out.
+
+    Args:
+        issuer: what people call the issuer by which they may come in, too.
+    """
     router = pages.router()
-    router.include_router(_door(pages, entrance, reception))
+    router.include_router(_door(pages, entrance, reception, issuer))
     router.include_router(_ways_out(pages, db, reception))
     router.include_router(_passwords(pages, db, entrance, reception))
-    router.include_router(_invitations(pages, db, entrance, reception))
+    router.include_router(_invitations(pages, db, entrance, reception, issuer))
     return router
 
 
-def _door(pages: Pages, entrance: Entrance, reception: Reception) -> APIRouter:
+def _door(pages: Pages, entrance: Entrance, reception: Reception, issuer: str | None) -> APIRouter:
     router = pages.router()
+
+    def offered(request: Request) -> str | None:
+        return issuer if reception.home(request) else None
 
     @router.get(SIGNUP)
     async def signup_page(request: Request) -> Response:
         if await pages.visitor(request):
             return see_other(HOME)
-        return pages.render(request, "accounts/signup.html", form=Form([]))
+        return pages.render(request, "accounts/signup.html", form=Form([]), issuer=offered(request))
 
     @router.post(SIGNUP)
     async def sign_up(request: Request) -> Response:
@@ -85,9 +101,14 @@ def _door(pages: Pages, entrance: Entrance, reception: Reception) -> APIRouter:
             )
         except CoccinelleError as error:
             return pages.refused(
-                request, "accounts/signup.html", error, form=form, at={"email_taken": "email"}
+                request,
+                "accounts/signup.html",
+                error,
+                form=form,
+                at={"email_taken": "email"},
+                issuer=offered(request),
             )
-        return _seated(reception, request, opened, FIRST_STEP)
+        return await seated(reception, request, opened, FIRST_STEP)
 
     @router.get(LOGIN)
     async def login_page(request: Request) -> Response:
@@ -96,7 +117,9 @@ def _door(pages: Pages, entrance: Entrance, reception: Reception) -> APIRouter:
             return see_other(wanted)
         done = request.query_params.get("done", "")
         form = Form([("next", wanted), ("email", request.query_params.get("email", "")[:254])])
-        return pages.render(request, "accounts/login.html", form=form, done=done)
+        return pages.render(
+            request, "accounts/login.html", form=form, done=done, issuer=offered(request)
+        )
 
     @router.post(LOGIN)
     async def log_in(request: Request) -> Response:
@@ -106,8 +129,15 @@ def _door(pages: Pages, entrance: Entrance, reception: Reception) -> APIRouter:
             opened = await entrance.log_in(**body.model_dump(), device=reception.device(request))
         except CoccinelleError as error:
             form["next"] = local_path(form.get("next"))
-            return pages.refused(request, "accounts/login.html", error, form=form, done="")
-        return _seated(reception, request, opened, local_path(form.get("next")))
+            return pages.refused(
+                request,
+                "accounts/login.html",
+                error,
+                form=form,
+                done="",
+                issuer=offered(request),
+            )
+        return await seated(reception, request, opened, local_path(form.get("next")))
 
     return router
 
@@ -190,7 +220,9 @@ def _passwords(pages: Pages, db: Database, entrance: Entrance, reception: Recept
     return router
 
 
-def _invitations(pages: Pages, db: Database, entrance: Entrance, reception: Reception) -> APIRouter:
+def _invitations(
+    pages: Pages, db: Database, entrance: Entrance, reception: Reception, issuer: str | None
+) -> APIRouter:
     router = pages.router()
 
     async def shown(request: Request, form: Form, error: CoccinelleError | None = None) -> Response:
@@ -201,6 +233,7 @@ def _invitations(pages: Pages, db: Database, entrance: Entrance, reception: Rece
             return pages.render(request, "accounts/invitation_over.html", status=404)
         name, at = "accounts/invitation.html", {"login_failed": "password"}
         values: dict[str, Any] = {"form": form, "token": token, "invitee": invitee}
+        values["issuer"] = issuer if reception.home(request) else None
         if error is None:
             return pages.render(request, name, **values)
         return pages.refused(request, name, error, at=at, **values)
@@ -221,7 +254,7 @@ def _invitations(pages: Pages, db: Database, entrance: Entrance, reception: Rece
             )
         except CoccinelleError as error:
             return await shown(request, form, error)
-        return _seated(reception, request, opened, HOME)
+        return await seated(reception, request, opened, HOME)
 
     return router
 
@@ -237,9 +270,11 @@ async def _invitee(db: Database, token: str, caller: Caller | None) -> Invitee |
     return Invitee(tenant.company_name, invited.email, known is not None, is_hers)
 
 
-def _seated(reception: Reception, request: Request, opened: Opened, path: str) -> Response:
-    response = see_other(path)
-    reception.seated(request, response, opened)
+async def seated(reception: Reception, request: Request, opened: Opened, path: str) -> Response:
+    """To `path` with a session; by the choice of a business, where she works for several."""
+    wanted = "" if path == HOME else f"?next={quote(path, safe='/')}"
+    response = see_other(f"{BUSINESSES}{wanted}" if opened.is_choice else path)
+    await reception.seated(request, response, opened)
     return response
 
 

@@ -80,7 +80,7 @@ def _invitation_routes(pages: Pages, db: Database, reception: Reception) -> APIR
                     email=body.email,
                     role=body.role,
                     days=reception.rules.invitation_days,
-                    base_url=base_url,
+                    base_url=base_url or reception.home(request),
                     is_mailed=reception.links.has_mail and bool(base_url),
                     locale=language_of(request),
                 )

@@ -150,7 +150,6 @@ async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang
     offered = _offered(at, proposed)
     taken = offered if "take" in values else {}
     values |= {name: value for name, (value, _) in taken.items()}
-    zones = dict.fromkeys([*ZONES, at.tenant.timezone])
     return {
         "values": values,
         "sectors": [(key, sector.label[lang]) for key, sector in sectors().items()],
@@ -159,8 +158,14 @@ async def business(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang
         "taken": {name: proposal for name, (_, proposal) in taken.items()},
         "phone_found": offered["phone"][0] if "phone" in offered else "",
         "prices": _prices(proposed, lang),
-        "zones": [(zone, get_timezone_location(zone, locale=lang)) for zone in zones],
+        "zones": zones_of(at.tenant.timezone, lang),
     }
+
+
+def zones_of(own: str | None, lang: Locale) -> list[tuple[str, str]]:
+    """Zones to choose among, with `own`, each with its place in a language."""
+    zones = dict.fromkeys([*ZONES, *([own] if own else [])])
+    return [(zone, get_timezone_location(zone, locale=lang)) for zone in zones]
 
 
 async def staff(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Locale) -> Any:

@@ -70,11 +70,12 @@ PREFIXES = (
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is signed in, and the business that she works for in this session."""
+    """Somebody who is signed in, the business that she works for in this session, and all hers."""
 
     caller: Caller
     user: User
     here: Membership
+    works_for: tuple[Membership, ...]
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ class Pages:
         here = [one for one in works_for if one.tenant_id == caller.tenant_id]
         if user is None or not here:
             raise Unauthenticated("session_required")
-        return Person(caller, user, here[0])
+        return Person(caller, user, here[0], tuple(works_for))
 
 
 async def read_form(request: Request) -> Form:

@@ -9,27 +9,32 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard.accounts import BUSINESSES
 from coccinelle.dashboard.onboarding_store import latest_onboarding
+from coccinelle.dashboard.onboarding_views import zones_of
 from coccinelle.dashboard.pages import (
     LOGIN,
     Form,
     Pages,
     checked,
+    local_path,
     read_form,
     see_other,
     user_of,
 )
+from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, NotFound
 from coccinelle.foundation.ids import SessionId
 from coccinelle.onboarding import actions as onboarding
-from coccinelle.onboarding.model import web_address
+from coccinelle.onboarding.model import check_timezone, web_address
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.accounts import actions as accounts
+from coccinelle.tenants.accounts import federation
 from coccinelle.tenants.accounts.api import Reception
-from coccinelle.tenants.accounts.api_model import ChangeBody
+from coccinelle.tenants.accounts.api_model import ChangeBody, SwitchBody
 from coccinelle.tenants.accounts.entrance import Entrance
 from coccinelle.tenants.model import Caller, Tenant
 
@@ -40,15 +45,27 @@ AUDIT = f"{SETTINGS}/audit"
 EVENTS_A_PAGE = 50
 # What onboarding asks: its own action changes it, since what the assistant says follows.
 ASKED = ("company_name", "phone", "website")
-FACTS = (*ASKED, "email", "address", "handoff_email", "locale")
+FACTS = (*ASKED, "email", "address", "handoff_email", "locale", "timezone")
 
 
-def routes(pages: Pages, db: Database, entrance: Entrance, reception: Reception) -> APIRouter:
-    """Settings of the business and of one's own account."""
+def routes(
+    pages: Pages,
+    db: Database,
+    entrance: Entrance,
+    reception: Reception,
+    *,
+    issuer: str | None = None,
+) -> APIRouter:
+    """Settings of the business and of one's own account.
+
+    Args:
+        issuer: what people call the issuer by which they may come in.
+    """
     router = pages.router()
     router.include_router(_company(pages, db))
-    router.include_router(_account(pages, db, entrance, reception))
+    router.include_router(_account(pages, db, entrance, reception, issuer))
     router.include_router(_sessions(pages, db))
+    router.include_router(_businesses(pages, entrance, reception))
     return router
 
 
@@ -67,7 +84,8 @@ def _company(pages: Pages, db: Database) -> APIRouter:
             known = await _tenant(tx)
         form = Form([(fact, getattr(known, fact) or "") for fact in FACTS])
         done = request.query_params.get("done")
-        return pages.render(request, "settings/company.html", form=form, done=done)
+        zones = zones_of(known.timezone, language_of(request))
+        return pages.render(request, "settings/company.html", form=form, zones=zones, done=done)
 
     @router.post(COMPANY)
     async def save_company(request: Request) -> Response:
@@ -78,7 +96,8 @@ def _company(pages: Pages, db: Database) -> APIRouter:
                 await _save(tx, caller, {fact: form.get(fact, "") for fact in FACTS})
         except CoccinelleError as error:
             name = "settings/company.html"
-            return pages.refused(request, name, error, form=form, done="")
+            zones = zones_of(None, language_of(request))
+            return pages.refused(request, name, error, form=form, zones=zones, done="")
         return see_other(f"{COMPANY}?done=saved")
 
     @router.get(AUDIT)
@@ -97,9 +116,20 @@ def _company(pages: Pages, db: Database) -> APIRouter:
     return router
 
 
-def _account(pages: Pages, db: Database, entrance: Entrance, reception: Reception) -> APIRouter:
+def _account(
+    pages: Pages, db: Database, entrance: Entrance, reception: Reception, issuer: str | None
+) -> APIRouter:
     router = pages.router()
     idle_days = reception.rules.session_idle_days
+
+    async def shown(caller: Caller) -> dict[str, Any]:
+        identities, has_password = await federation.linked(db, user_of(caller))
+        devices = await _devices(db, caller, idle_days=idle_days)
+        return devices | {
+            "identities": identities,
+            "has_password": has_password,
+            "issuer": issuer,
+        }
 
     @router.get(ACCOUNT)
     async def account(request: Request) -> Response:
@@ -107,7 +137,7 @@ def _account(pages: Pages, db: Database, entrance: Entrance, reception: Receptio
         return pages.render(
             request,
             "settings/account.html",
-            **await _devices(db, caller, idle_days=idle_days),
+            **await shown(caller),
             done=request.query_params.get("done"),
         )
 
@@ -131,11 +161,51 @@ def _account(pages: Pages, db: Database, entrance: Entrance, reception: Receptio
                 error,
                 at={"password_wrong": "current_password"},
                 form=form,
-                **await _devices(db, caller, idle_days=idle_days),
+                **await shown(caller),
                 done="",
             )
         response = see_other(f"{ACCOUNT}?done=password")
-        reception.seated(request, response, opened)
+        await reception.seated(request, response, opened)
+        return response
+
+    @router.post(f"{ACCOUNT}/identities/{{identity_id}}/unlink")
+    async def unlink(request: Request, identity_id: UUID) -> Response:
+        caller = await pages.signed_in(request)
+        try:
+            async with db.tenant(caller.tenant_id) as tx:
+                await federation.unlink(tx, caller, user_of(caller), identity_id)
+        except federation.LastWayIn as error:
+            return pages.refused(
+                request, "settings/account.html", error, **await shown(caller), done=""
+            )
+        return see_other(f"{ACCOUNT}?done=unlinked")
+
+    return router
+
+
+def _businesses(pages: Pages, entrance: Entrance, reception: Reception) -> APIRouter:
+    router = pages.router()
+
+    @router.get(BUSINESSES)
+    async def businesses(request: Request) -> Response:
+        await pages.signed_in(request)
+        path = local_path(request.query_params.get("next"))
+        return pages.render(request, "settings/businesses.html", next=path)
+
+    @router.post(BUSINESSES)
+    async def switch(request: Request) -> Response:
+        caller = await pages.signed_in(request)
+        form = await read_form(request)
+        path = local_path(form.get("next"))
+        try:
+            body = checked(SwitchBody, {"tenant": form.get("tenant")})
+            opened = await entrance.switch(
+                caller, tenant=body.tenant, device=reception.device(request)
+            )
+        except CoccinelleError as error:
+            return pages.refused(request, "settings/businesses.html", error, next=path)
+        response = see_other(path)
+        await reception.seated(request, response, opened)
         return response
 
     return router
@@ -166,7 +236,10 @@ async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
     actor = audit.actor_of(caller)
     asked = {fact: facts[fact] for fact in ASKED}
     asked["website"] = web_address(asked["website"])
-    others = {fact: facts[fact] for fact in FACTS if fact not in ASKED}
+    if facts["timezone"]:
+        check_timezone(facts["timezone"])
+        asked["timezone"] = facts["timezone"]
+    others = {fact: facts[fact] for fact in FACTS if fact not in (*ASKED, "timezone")}
     others["locale"] = "en" if facts["locale"] == "en" else "fr"
     session = await latest_onboarding(tx)
     await tenants.update(tx, **(others if session else asked | others))

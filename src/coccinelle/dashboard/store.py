@@ -25,3 +25,20 @@ async def today(tx: TenantTx) -> Today:
         " AND t.accepted_at >= date_trunc('day', now(), b.timezone) WHERE b.id = %(tenant)s",
         {"tenant": tx.tenant_id},
     )
+
+
+async def spent_today(tx: TenantTx) -> int:
+    """What models cost since midnight where the business is, in micro-euros."""
+    found: int = await tx.value(
+        "WITH day AS (SELECT date_trunc('day', now(), timezone) AS began FROM tenants"
+        " WHERE id = %(tenant)s), spent AS ("
+        " SELECT cost_microeur FROM turns, day"
+        "  WHERE tenant_id = %(tenant)s AND accepted_at >= began"
+        " UNION ALL SELECT cost_microeur FROM exams, day"
+        "  WHERE tenant_id = %(tenant)s AND created_at >= began"
+        " UNION ALL SELECT cost_microeur FROM onboarding_suggestions, day"
+        "  WHERE tenant_id = %(tenant)s AND created_at >= began)"
+        " SELECT coalesce(sum(cost_microeur), 0)::bigint FROM spent",
+        {"tenant": tx.tenant_id},
+    )
+    return found

@@ -200,6 +200,25 @@ class Outgoing:
             only=only,
             may_follow=may_follow,
         )
+        return await self._exchanged(url, wanted)
+
+    async def post(
+        self, url: str, body: bytes, *, headers: Mapping[str, str], accept: str = "*/*"
+    ) -> Fetched:
+        """What `url` answers to POST. It is asked once; what is sent follows no redirect.
+
+        Raises:
+            BadAddress, Unreachable, AnswerTooLarge, TooSlow: as `get`.
+            RedirectRefused: it leads elsewhere.
+        """
+        wanted = _Wanted(accept=accept, max_bytes=self.max_bytes, sends=_Sent(body, headers))
+        return await self._exchanged(url, wanted)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+    async def _exchanged(self, url: str, wanted: _Wanted) -> Fetched:
         start = self._checked(url)
         try:
             with anyio.fail_after(self._timeout_seconds):
@@ -209,15 +228,13 @@ class Outgoing:
         except _FAILURES as error:
             raise Unreachable from error
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._pool.aclose()
-
     async def _follow(self, url: httpx2.URL, wanted: _Wanted) -> Fetched:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._request(url, wanted)
             if isinstance(answer, Fetched):
                 return answer
+            if wanted.sends is not None:
+                raise RedirectRefused
             url = self._redirected(url, answer)
             if wanted.may_follow and not wanted.may_follow(str(url)):
                 raise RedirectRefused
@@ -234,9 +251,13 @@ class Outgoing:
             ("Accept", wanted.accept),
             ("Accept-Encoding", "gzip"),
         ]
+        method, content = "GET", None
+        if wanted.sends is not None:
+            method, content = "POST", wanted.sends.body
+            headers += [("Content-Length", str(len(content))), *wanted.sends.headers.items()]
         patience = {"timeout": {"connect": self._timeout_seconds / 2}}
         async with self._pool.stream(
-            "GET", target, headers=headers, extensions=patience
+            method, target, headers=headers, content=content, extensions=patience
         ) as response:
             received = _headers(response.headers)
             if response.status in _REDIRECTS and received.get("location"):
@@ -265,11 +286,18 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
+class _Sent:
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class _Wanted:
     accept: str
     max_bytes: int
-    only: frozenset[str] | None
-    may_follow: Callable[[str], bool] | None
+    only: frozenset[str] | None = None
+    may_follow: Callable[[str], bool] | None = None
+    sends: _Sent | None = None
 
 
 class _GuardedNetwork(httpcore2.AsyncNetworkBackend):

@@ -418,6 +418,15 @@ CREATE TABLE public.closures (
 
 ALTER TABLE ONLY public.closures FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.conversation_words (
+    tenant_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    words tsvector NOT NULL
+);
+ALTER TABLE ONLY public.conversation_words ALTER COLUMN words SET STORAGE MAIN;
+
+ALTER TABLE ONLY public.conversation_words FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.conversations (
     id uuid NOT NULL,
     tenant_id uuid NOT NULL,
@@ -432,6 +441,7 @@ CREATE TABLE public.conversations (
     identity text,
     identity_email text,
     identified_at timestamp with time zone,
+    words_at timestamp with time zone,
     CONSTRAINT conversations_channel_check CHECK ((channel = ANY (ARRAY['chat_v2'::text, 'webhook_v1'::text, 'openai'::text, 'cli'::text])))
 );
 
@@ -640,7 +650,9 @@ CREATE TABLE public.knowledge_gaps (
     best_score real,
     asked_count integer DEFAULT 1 NOT NULL,
     first_asked_at timestamp with time zone DEFAULT now() NOT NULL,
-    last_asked_at timestamp with time zone DEFAULT now() NOT NULL
+    last_asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_as text,
+    settled_at timestamp with time zone
 );
 
 ALTER TABLE ONLY public.knowledge_gaps FORCE ROW LEVEL SECURITY;
@@ -997,11 +1009,24 @@ CREATE TABLE public.turns (
 
 ALTER TABLE ONLY public.turns FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.user_identities (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT user_identities_issuer_check CHECK (((length(issuer) >= 1) AND (length(issuer) <= 300))),
+    CONSTRAINT user_identities_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 255)))
+);
+
+ALTER TABLE ONLY public.user_identities FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.users (
     id uuid NOT NULL,
     email text NOT NULL,
     name text NOT NULL,
-    password_hash text NOT NULL,
+    password_hash text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT users_email_check CHECK (((length(email) >= 3) AND (length(email) <= 254))),
     CONSTRAINT users_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
@@ -1160,6 +1185,9 @@ ALTER TABLE ONLY public.chunks
 ALTER TABLE ONLY public.closures
     ADD CONSTRAINT closures_pkey PRIMARY KEY (tenant_id, starts_on);
 
+ALTER TABLE ONLY public.conversation_words
+    ADD CONSTRAINT conversation_words_pkey PRIMARY KEY (tenant_id, conversation_id);
+
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_pkey PRIMARY KEY (id);
 
@@ -1249,6 +1277,12 @@ ALTER TABLE ONLY public.knowledge_bases
 
 ALTER TABLE ONLY public.knowledge_gaps
     ADD CONSTRAINT knowledge_gaps_pkey PRIMARY KEY (id);
+
+ALTER TABLE public.knowledge_gaps
+    ADD CONSTRAINT knowledge_gaps_settled_as_check CHECK ((settled_as = ANY (ARRAY['answered'::text, 'dismissed'::text]))) NOT VALID;
+
+ALTER TABLE public.knowledge_gaps
+    ADD CONSTRAINT knowledge_gaps_settled_at_check CHECK (((settled_as IS NULL) = (settled_at IS NULL))) NOT VALID;
 
 ALTER TABLE ONLY public.knowledge_gaps
     ADD CONSTRAINT knowledge_gaps_tenant_id_id_key UNIQUE (tenant_id, id);
@@ -1382,6 +1416,12 @@ ALTER TABLE ONLY public.turns
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identities_issuer_subject_key UNIQUE (issuer, subject);
+
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identities_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_email_key UNIQUE (email);
 
@@ -1433,6 +1473,10 @@ CREATE INDEX chunks_by_source ON public.chunks USING btree (tenant_id, source_id
 
 CREATE INDEX conversations_by_customer ON public.conversations USING btree (tenant_id, customer_id);
 
+CREATE INDEX conversations_by_time ON public.conversations USING btree (tenant_id, last_message_at DESC, id DESC);
+
+CREATE INDEX conversations_unkept ON public.conversations USING btree (tenant_id, id) WHERE (words_at IS DISTINCT FROM last_message_at);
+
 CREATE INDEX customer_identities_by_customer ON public.customer_identities USING btree (tenant_id, customer_id);
 
 CREATE INDEX documents_by_source ON public.documents USING btree (tenant_id, source_id, "position");
@@ -1446,6 +1490,10 @@ CREATE INDEX handoffs_by_age ON public.handoffs USING btree (tenant_id, id DESC)
 CREATE UNIQUE INDEX handoffs_one_open ON public.handoffs USING btree (tenant_id, conversation_id) WHERE (closed_at IS NULL);
 
 CREATE INDEX invitations_invited_by ON public.invitations USING btree (invited_by);
+
+CREATE INDEX knowledge_gaps_latest ON public.knowledge_gaps USING btree (tenant_id, last_asked_at DESC, id DESC) WHERE (settled_at IS NULL);
+
+CREATE INDEX knowledge_gaps_most_asked ON public.knowledge_gaps USING btree (tenant_id, asked_count DESC, last_asked_at DESC, id DESC) WHERE (settled_at IS NULL);
 
 CREATE INDEX lexemes_by_ending ON public.lexemes USING btree (tenant_id, reversed);
 
@@ -1498,6 +1546,8 @@ CREATE UNIQUE INDEX turns_one_per_message_key ON public.turns USING btree (tenan
 CREATE INDEX turns_open ON public.turns USING btree (lease_expires_at) WHERE (lease_expires_at IS NOT NULL);
 
 CREATE INDEX turns_open_by_conversation ON public.turns USING btree (tenant_id, conversation_id, seq) WHERE (lease_expires_at IS NOT NULL);
+
+CREATE INDEX user_identities_user ON public.user_identities USING btree (user_id);
 
 ALTER INDEX public.chunk_vectors_hnsw ATTACH PARTITION public.chunk_vectors_00_embedding_idx;
 
@@ -1595,6 +1645,9 @@ ALTER TABLE ONLY public.chunks
 
 ALTER TABLE ONLY public.closures
     ADD CONSTRAINT closures_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.conversation_words
+    ADD CONSTRAINT conversation_words_tenant_id_conversation_id_fkey FOREIGN KEY (tenant_id, conversation_id) REFERENCES public.conversations(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES public.agents(tenant_id, id) ON DELETE SET NULL (agent_id);
@@ -1743,6 +1796,9 @@ ALTER TABLE ONLY public.turns
 ALTER TABLE ONLY public.turns
     ADD CONSTRAINT turns_tenant_id_conversation_id_fkey FOREIGN KEY (tenant_id, conversation_id) REFERENCES public.conversations(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.widget_settings
     ADD CONSTRAINT widget_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
@@ -1798,6 +1854,8 @@ ALTER TABLE public.chunks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.closures ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.conversation_words ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.crawled_pages ENABLE ROW LEVEL SECURITY;
@@ -1809,6 +1867,8 @@ ALTER TABLE public.customer_identities ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY directory_lookup ON public.api_keys FOR SELECT TO coccinelle_directory USING (true);
+
+CREATE POLICY directory_lookup ON public.conversations FOR SELECT TO coccinelle_directory USING ((words_at IS DISTINCT FROM last_message_at));
 
 CREATE POLICY directory_lookup ON public.invitations FOR SELECT TO coccinelle_directory USING (true);
 
@@ -1833,6 +1893,8 @@ CREATE POLICY directory_lookup ON public.tenant_domains FOR SELECT TO coccinelle
 CREATE POLICY directory_lookup ON public.tenants FOR SELECT TO coccinelle_directory USING (true);
 
 CREATE POLICY directory_lookup ON public.turns FOR SELECT TO coccinelle_directory USING ((lease_expires_at IS NOT NULL));
+
+CREATE POLICY directory_lookup ON public.user_identities FOR SELECT TO coccinelle_directory USING (true);
 
 CREATE POLICY directory_lookup ON public.users FOR SELECT TO coccinelle_directory USING (true);
 
@@ -1878,6 +1940,8 @@ CREATE POLICY own ON public.password_resets TO coccinelle_user USING ((user_id =
 
 CREATE POLICY own ON public.sessions TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((user_id = ( SELECT public.app_user() AS app_user)));
 
+CREATE POLICY own ON public.user_identities TO coccinelle_user USING ((user_id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((user_id = ( SELECT public.app_user() AS app_user)));
+
 CREATE POLICY own ON public.users TO coccinelle_user USING ((id = ( SELECT public.app_user() AS app_user))) WITH CHECK ((id = ( SELECT public.app_user() AS app_user)));
 
 ALTER TABLE public.password_resets ENABLE ROW LEVEL SECURITY;
@@ -1921,6 +1985,8 @@ CREATE POLICY tenant_isolation ON public.chunk_vectors TO coccinelle_app USING (
 CREATE POLICY tenant_isolation ON public.chunks TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.closures TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
+
+CREATE POLICY tenant_isolation ON public.conversation_words TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
 CREATE POLICY tenant_isolation ON public.conversations TO coccinelle_app USING ((tenant_id = ( SELECT public.app_tenant() AS app_tenant))) WITH CHECK ((tenant_id = ( SELECT public.app_tenant() AS app_tenant)));
 
@@ -2008,6 +2074,8 @@ ALTER TABLE public.turn_steps ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.turns ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.user_identities ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.widget_settings ENABLE ROW LEVEL SECURITY;
@@ -2045,7 +2113,15 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.chunks TO coccinelle_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.closures TO coccinelle_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversation_words TO coccinelle_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.conversations TO coccinelle_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.conversations TO coccinelle_directory;
+
+GRANT SELECT(last_message_at) ON TABLE public.conversations TO coccinelle_directory;
+
+GRANT SELECT(words_at) ON TABLE public.conversations TO coccinelle_directory;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.crawled_pages TO coccinelle_app;
 
@@ -2222,6 +2298,18 @@ GRANT SELECT(id) ON TABLE public.turns TO coccinelle_directory;
 GRANT SELECT(tenant_id) ON TABLE public.turns TO coccinelle_directory;
 
 GRANT SELECT(lease_expires_at) ON TABLE public.turns TO coccinelle_directory;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.user_identities TO coccinelle_user;
+
+GRANT SELECT(id) ON TABLE public.user_identities TO coccinelle_directory;
+
+GRANT SELECT(user_id) ON TABLE public.user_identities TO coccinelle_directory;
+
+GRANT SELECT(issuer) ON TABLE public.user_identities TO coccinelle_directory;
+
+GRANT SELECT(subject) ON TABLE public.user_identities TO coccinelle_directory;
+
+GRANT UPDATE(used_at) ON TABLE public.user_identities TO coccinelle_user;
 
 GRANT SELECT,INSERT ON TABLE public.users TO coccinelle_user;
 

@@ -146,6 +146,16 @@ class Settings(BaseModel):
     rerank_api_key: SecretStr | None = Field(None, description="Key of the rerank endpoint.")
     rerank_model: str = Field("rerank-v3.5", description="Model of the rerank endpoint.")
 
+    elevenlabs_api_key: SecretStr | None = Field(
+        None, description="Key of ElevenLabs, whose voices are shown; none: two usual voices."
+    )
+    elevenlabs_base_url: str = Field(
+        "https://api.elevenlabs.io",
+        pattern=r"^https?://[^\s?#@]+$",
+        max_length=300,
+        description="Where ElevenLabs, or what speaks as it does, is asked.",
+    )
+
     smtp_url: SecretStr | None = Field(
         None,
         description=(
@@ -160,7 +170,7 @@ class Settings(BaseModel):
         max_length=200,
         description=(
             "Address at which people reach this installation, such as https://chat.example.com: "
-            "links in mails begin with it. Needed to mail them, but on localhost."
+            "links in mails begin with it. Without it none is mailed."
         ),
     )
     session_idle_days: int = Field(
@@ -191,6 +201,41 @@ class Settings(BaseModel):
     )
     password_queue: int = Field(
         64, ge=0, le=10_000, description="Passwords that may wait to be checked; others get 503."
+    )
+
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#@]+$",
+        max_length=300,
+        description=(
+            "OpenID Connect issuer by which people may log in, such as https://accounts.google.com;"
+            " none: by password only. Needs COCCINELLE_OIDC_CLIENT_ID, and COCCINELLE_PUBLIC_URL "
+            "but on localhost."
+        ),
+    )
+    oidc_client_id: str | None = Field(
+        None, max_length=300, description="Id of this installation at the issuer."
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Its secret; none for a public client, which PKCE protects alone."
+    )
+    oidc_name: str = Field(
+        "SSO",
+        min_length=1,
+        max_length=40,
+        description="What people call the issuer: the text of its button.",
+    )
+    oidc_verified_claim: str = Field(
+        "email_verified",
+        min_length=1,
+        max_length=100,
+        description=(
+            "Claim that says whether an e-mail address is the person's; Entra ID: xms_edov."
+        ),
+    )
+    oidc_signup: bool = Field(
+        True,
+        description="Let people whom the issuer knows, and we do not, open an account.",
     )
 
     chat_body_bytes: int = Field(
@@ -342,6 +387,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(item) for item in error.errors())) from None
     _refuse_models_without_endpoint(settings)
+    _refuse_half_an_issuer(settings)
     return settings
 
 
@@ -359,6 +405,14 @@ def _refuse_models_without_endpoint(settings: Settings) -> None:
                 f"{environment_name(field)} needs a key: set OPENROUTER_API_KEY, or"
                 " COCCINELLE_LLM_BASE_URL to an endpoint that wants none"
             )
+
+
+def _refuse_half_an_issuer(settings: Settings) -> None:
+    for field, other in (("oidc_issuer", "oidc_client_id"), ("oidc_client_id", "oidc_issuer")):
+        if getattr(settings, field) and not getattr(settings, other):
+            raise SettingsError(f"{environment_name(field)} needs {environment_name(other)}")
+    if settings.oidc_client_secret and not settings.oidc_issuer:
+        raise SettingsError("COCCINELLE_OIDC_CLIENT_SECRET needs COCCINELLE_OIDC_ISSUER")
 
 
 def _sentence(error: ErrorDetails) -> str:

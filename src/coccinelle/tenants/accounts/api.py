@@ -1,13 +1,14 @@
 """Accounts over HTTP, under /api/v1/auth and /api/auth: how people come in, stay in and leave."""
 
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from coccinelle.foundation.database import Database
-from coccinelle.foundation.errors import Unauthenticated
+from coccinelle.foundation.errors import NotFound, Unauthenticated
 from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.foundation.ids import SessionId, UserId
 from coccinelle.foundation.lists import Cursor, Limit
@@ -28,6 +29,7 @@ from coccinelle.tenants.accounts.api_model import (
     ResetBody,
     SessionsOut,
     SignupBody,
+    SwitchBody,
     invitation_out,
     membership_out,
     opened_out,
@@ -74,7 +76,8 @@ Language = Annotated[Locale, Depends(_locale)]
 class Reception:
     """What the routes share: who asks, from where, and the session that they leave with."""
 
-    def __init__(self, callers: Callers, rules: AccountRules, links: Links) -> None:
+    def __init__(self, db: Database, callers: Callers, rules: AccountRules, links: Links) -> None:
+        self._db = db
         self._callers = callers
         self.rules = rules
         self.links = links
@@ -86,11 +89,24 @@ class Reception:
         return Device(self._callers.proxies.client_address(request.scope), agent)
 
     def base_url(self, request: Request) -> str:
-        """What links begin with."""
+        """What the links of mails begin with."""
         return self.links.base(self._callers.own_origin(request))
 
-    def seated(self, request: Request, response: Response, opened: Opened) -> OpenedOut:
-        """Somebody who came in, with her cookie."""
+    def home(self, request: Request) -> str:
+        """Where the sender of a request finds us."""
+        return self.links.home(self._callers.own_origin(request))
+
+    def own_origin(self, request: Request) -> str:
+        """Under which address the sender of a request sees us."""
+        return self._callers.own_origin(request)
+
+    async def seated(self, request: Request, response: Response, opened: Opened) -> OpenedOut:
+        """Somebody who came in, with her cookie; the session of the one before it ends."""
+        if "authorization" not in request.headers:
+            before = await self._callers.session_in(request)
+            if before is not None and before.user_id and before.session_id:
+                with suppress(NotFound):
+                    await actions.end_session(self._db, before.user_id, before.session_id)
         own = self._callers.own_origin(request)
         set_cookie(response, own, opened.token.secret, days=self.rules.session_days)
         return opened_out(opened)
@@ -104,7 +120,7 @@ def routes(
     db: Database, callers: Callers, entrance: Entrance, rules: AccountRules, links: Links
 ) -> APIRouter:
     """The routes of accounts, under both prefixes; the shorter one is not described twice."""
-    reception = Reception(callers, rules, links)
+    reception = Reception(db, callers, rules, links)
     auth = APIRouter(tags=["accounts"])
     auth.include_router(_entrance_routes(entrance, callers, reception))
     auth.include_router(_session_routes(db, entrance, callers, reception))
@@ -140,7 +156,7 @@ def _entrance_routes(entrance: Entrance, callers: Callers, reception: Reception)
             locale=locale,
             device=reception.device(request),
         )
-        return reception.seated(request, response, opened)
+        return await reception.seated(request, response, opened)
 
     @api.post(
         "/login",
@@ -160,7 +176,7 @@ def _entrance_routes(entrance: Entrance, callers: Callers, reception: Reception)
             tenant=body.tenant,
             device=reception.device(request),
         )
-        return reception.seated(request, response, opened)
+        return await reception.seated(request, response, opened)
 
     @api.post(
         "/password/forgot",
@@ -210,7 +226,7 @@ def _entrance_routes(entrance: Entrance, callers: Callers, reception: Reception)
             caller=await callers.session_in(request),
             device=reception.device(request),
         )
-        return reception.seated(request, response, opened)
+        return await reception.seated(request, response, opened)
 
     return api
 
@@ -244,7 +260,7 @@ def _session_routes(
         responses=problems(403, 422),
     )
     async def me(who: Who) -> MeOut:
-        """To work for another of `tenants`, log in with its short name."""
+        """To work for another of `tenants`, switch to it by its short name."""
         user, works_for = await _person(db, _user_id(who))
         here = _here(who, works_for)
         return MeOut(
@@ -274,7 +290,21 @@ def _session_routes(
             password=body.password,
             device=reception.device(request),
         )
-        return reception.seated(request, response, opened)
+        return await reception.seated(request, response, opened)
+
+    @api.post(
+        "/switch",
+        summary="Work for another of one's businesses",
+        response_description="A session there in place of this one.",
+        responses=problems(403, 413, 422),
+    )
+    async def switch(request: Request, response: Response, who: Who, body: SwitchBody) -> OpenedOut:
+        """This session ends; its successor ends when this one would have.
+
+        403 `not_a_member`: she works for no such business (any more).
+        """
+        opened = await entrance.switch(who, tenant=body.tenant, device=reception.device(request))
+        return await reception.seated(request, response, opened)
 
     @api.get(
         "/sessions",
@@ -352,7 +382,7 @@ def _invitation_routes(db: Database, callers: Callers, reception: Reception) -> 
                 email=body.email,
                 role=body.role,
                 days=reception.rules.invitation_days,
-                base_url=base_url,
+                base_url=base_url or reception.home(request),
                 is_mailed=reception.links.has_mail and bool(base_url),
                 locale=locale,
             )

@@ -141,6 +141,15 @@ class LoginBody(Body):
     )
 
 
+class SwitchBody(Body):
+    """Where to go on working."""
+
+    tenant: Annotated[Line, Field(min_length=1, max_length=63)] = Field(
+        description="Short name of one of the businesses that `/me` lists.",
+        examples=["garage-du-port"],
+    )
+
+
 class ForgotBody(Body):
     """Whose password was forgotten."""
 

@@ -31,7 +31,7 @@ class NotFromOurPages(Forbidden):
 
 def cookie_name(own_origin: str) -> str:
     """The cookie's name at `own_origin`: the prefix wants https, which localhost seldom has."""
-    return LOCAL_COOKIE if _is_plain(own_origin) else COOKIE
+    return LOCAL_COOKIE if is_plain(own_origin) else COOKIE
 
 
 def set_cookie(response: Response, own_origin: str, token: str, *, days: int) -> None:
@@ -41,7 +41,7 @@ def set_cookie(response: Response, own_origin: str, token: str, *, days: int) ->
         token,
         max_age=days * DAY_SECONDS,
         path="/",
-        secure=not _is_plain(own_origin),
+        secure=not is_plain(own_origin),
         httponly=True,
         samesite="lax",
     )
@@ -52,7 +52,7 @@ def clear_cookie(response: Response, own_origin: str) -> None:
     response.delete_cookie(
         cookie_name(own_origin),
         path="/",
-        secure=not _is_plain(own_origin),
+        secure=not is_plain(own_origin),
         httponly=True,
         samesite="lax",
     )
@@ -110,7 +110,8 @@ class OwnPagesOnly:
         return bool(page) and page in (own, _without_default_port(own), self._public_url)
 
 
-def _is_plain(own_origin: str) -> bool:
+def is_plain(own_origin: str) -> bool:
+    """Whether cookies must do without https there: on the machine itself only."""
     return own_origin.startswith("http://") and is_local(own_origin)
 
 

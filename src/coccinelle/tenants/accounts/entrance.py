@@ -1,16 +1,17 @@
 """How people come in: sign-up, log-in, invitations, passwords that were forgotten or changed.
 
 Each counts the attempt first, then works on the password without a transaction, then opens one
-transaction that does the whole of it.
+transaction that does the whole of it. Who is proven by an issuer instead comes in by `federation`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
-from coccinelle.foundation.database import Database, UserTx
+from coccinelle.foundation.database import Database, TenantTx, UserTx
 from coccinelle.foundation.errors import (
     Conflict,
     FieldError,
@@ -21,8 +22,9 @@ from coccinelle.foundation.errors import (
 )
 from coccinelle.foundation.i18n import Locale
 from coccinelle.foundation.ids import SessionId, TenantId, UserId, uuid7
+from coccinelle.providers.oidc import Identity
 from coccinelle.tenants import audit
-from coccinelle.tenants.accounts import attempts, store
+from coccinelle.tenants.accounts import attempts, identities, store
 from coccinelle.tenants.accounts.attempts import Bound
 from coccinelle.tenants.accounts.jobs import mail_password_reset
 from coccinelle.tenants.accounts.model import (
@@ -48,13 +50,46 @@ HOUR = 60 * MINUTE
 
 @dataclass(frozen=True)
 class Opened:
-    """A session at its birth: the only time that its token is known."""
+    """A session at its birth: the only time that its token is known.
+
+    `is_choice`: she may work for other businesses as well.
+    """
 
     user: User
     membership: Membership
     session_id: SessionId
     token: Token
     expires_at: datetime
+    is_choice: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """By what somebody proved who she is; it must still be so when her session opens.
+
+    Args:
+        password_hash: of the password that was checked.
+        identity_id: of the identity that an issuer proved.
+        links: an identity that becomes hers with this session.
+    """
+
+    password_hash: str | None = None
+    identity_id: UUID | None = None
+    links: Identity | None = None
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody who has no account yet, and what will prove that it is she."""
+
+    user: User
+    password_hash: str | None = None
+    links: Identity | None = None
+
+    @property
+    def proof(self) -> Proof:
+        """By which her first session opens."""
+        return Proof(self.password_hash, links=self.links)
 
 
 class Entrance:
@@ -84,28 +119,34 @@ class Entrance:
         """
         email, name = checked_email(email), checked_person(name)
         company = checked_name(company_name or name)
-        await self._count(
-            Bound("signup:address", device.address, self._rules.signups_per_hour, HOUR)
-        )
+        await self.count(self.signup_from(device))
         kept = await self._passwords.checked_hash(password, about=(email, name, company))
-        user = User(UserId(uuid7()), email, name)
-        tenant_id = TenantId(uuid7())
+        newcomer = Newcomer(User(UserId(uuid7()), email, name), kept)
+        return await self.open_account(newcomer, company=company, locale=locale, device=device)
+
+    async def open_account(
+        self, newcomer: Newcomer, *, company: str, locale: Locale, device: Device
+    ) -> Opened:
+        """A business of somebody who was counted and whose words are checked, and her session.
+
+        Raises:
+            EmailTaken, IdentityTaken: somebody has it meanwhile.
+        """
+        user, tenant_id = newcomer.user, TenantId(uuid7())
         async with self._db.tenant(tenant_id) as tx:
             slug = await store.insert_tenant(
                 tx,
                 slugs=slug_candidates(company),
                 company_name=company,
-                email=email,
+                email=user.email,
                 locale=locale,
             )
             if slug is None:
                 raise Conflict("slug_taken")
-            async with tx.as_user(user.id) as own:
-                await store.insert_user(own, email=email, name=name, password_hash=kept)
+            await _settle(tx, newcomer)
             await store.insert_membership(tx, user_id=user.id, role="owner")
             membership = Membership(tenant_id, slug, company, "owner")
-            async with tx.as_user(user.id) as own:
-                opened = await self._open(own, user, membership, device)
+            opened = await self._seated(tx, user, membership, device, newcomer.proof)
             await audit.record(tx, audit.user(user.id), "account.opened", about=user.id)
         return opened
 
@@ -120,22 +161,51 @@ class Entrance:
             TooManyAttempts, Busy: it may be tried again later.
         """
         address = _lookup_email(email)
-        await self._count(
-            Bound("login:address", device.address, self._rules.logins_per_minute, MINUTE),
-            self._per_email(address),
-        )
+        await self.count(self.login_from(device), self.login_of(address))
         async with self._db.directory() as directory:
             found = await store.known_by_email(directory, address)
-        known = await self._proven(password, found)
-        async with self._db.directory() as directory:
-            chosen = _chosen(await store.memberships(directory, known.id), tenant)
-        async with self._db.user(known.id) as tx:
-            opened = await self._open(
-                tx, _user(known), chosen, device, password_hash=known.password_hash
-            )
-            await store.delete_ended_sessions(tx, idle_days=self._rules.session_idle_days)
+        known = await self.proven(password, found)
+        opened = await self.enter(
+            user_of(known), Proof(known.password_hash), tenant=tenant, device=device
+        )
         await self._renew_hash(known, password)
         return opened
+
+    async def enter(
+        self, user: User, proof: Proof, *, device: Device, tenant: str | None = None
+    ) -> Opened:
+        """A session of somebody who was counted and who proved who she is.
+
+        Raises:
+            Forbidden: `not_a_member` of the business `tenant`, or of any.
+            Unauthenticated: what proved it does so no more.
+            IdentityTaken: the identity to link is somebody's meanwhile.
+        """
+        async with self._db.directory() as directory:
+            works_for = await store.memberships(directory, user.id)
+        chosen = _chosen(works_for, tenant)
+        async with self._db.tenant(chosen.tenant_id) as tx:
+            opened = await self._seated(tx, user, chosen, device, proof)
+            async with tx.as_user(user.id) as own:
+                await store.delete_ended_sessions(own, idle_days=self._rules.session_idle_days)
+        return replace(opened, is_choice=len(works_for) > 1)
+
+    async def switch(self, caller: Caller, *, tenant: str, device: Device) -> Opened:
+        """A session in another business of hers in place of this one, which ends as that would.
+
+        Raises:
+            Forbidden: `not_a_member` of the business `tenant` (its short name).
+            Unauthenticated: the session has ended.
+        """
+        known, works_for = await self._of(caller, caller.user_id)
+        chosen = _chosen(works_for, tenant)
+        async with self._db.user(known.id) as own:
+            if caller.session_id and not await store.delete_session(own, caller.session_id):
+                raise Unauthenticated("session_required")
+            opened = await self._open(
+                own, user_of(known), chosen, device, Proof(), until=caller.session_expires_at
+            )
+        return replace(opened, is_choice=True)
 
     async def forgot(self, *, email: str, base_url: str, locale: Locale, device: Device) -> None:
         """Have a link mailed to whoever has this address; for nobody, the same is done in vain.
@@ -144,7 +214,7 @@ class Entrance:
             TooManyAttempts: it may be tried again later.
         """
         address, most = _lookup_email(email), self._rules.resets_per_hour
-        await self._count(
+        await self.count(
             Bound("reset:address", device.address, most, HOUR),
             Bound("reset:email", address, most, HOUR),
         )
@@ -171,11 +241,11 @@ class Entrance:
         kept = await self._passwords.checked_hash(password, about=(known.email, known.name))
         if not works_for:
             async with self._db.user(known.id) as own:
-                await _reset(own, row, digest(token), kept)
+                await self._reset(own, row, known, token, kept)
             return
         async with self._db.tenant(works_for[0].tenant_id) as tx:
             async with tx.as_user(known.id) as own:
-                await _reset(own, row, digest(token), kept)
+                await self._reset(own, row, known, token, kept)
             await audit.record(tx, audit.user(known.id), "password.reset", about=known.id)
 
     async def change_password(
@@ -187,11 +257,10 @@ class Entrance:
             Forbidden: `password_wrong`: `current` is not her password.
             Invalid, TooManyAttempts, Busy: as `sign_up`.
         """
-        known, membership = await self._of(caller, caller.user_id)
+        known, works_for = await self._of(caller, caller.user_id)
+        membership = next(one for one in works_for if one.tenant_id == caller.tenant_id)
         # Of its own: who fails to log in as her does not keep her from changing her password.
-        await self._count(
-            Bound("change:user", str(known.id), self._rules.logins_per_email, QUARTER)
-        )
+        await self.count(Bound("change:user", str(known.id), self._rules.logins_per_email, QUARTER))
         if not await self._passwords.matches(current, known.password_hash):
             raise Forbidden("password_wrong")
         kept = await self._passwords.checked_hash(password, about=(known.email, known.name))
@@ -203,7 +272,7 @@ class Entrance:
                     raise Conflict
                 await store.delete_sessions(own)
                 await store.delete_resets(own)
-                opened = await self._open(own, _user(known), membership, device)
+                opened = await self._open(own, user_of(known), membership, device, Proof())
             await audit.record(tx, audit.user(known.id), "password.changed", about=known.id)
         return opened
 
@@ -234,9 +303,11 @@ class Entrance:
         if known is None:
             return await self._join_anew(invited, token, name, password, device)
         if caller is None or caller.user_id != known.id:
-            await self._count(self._per_email(known.email))
-            await self._proven(password or "", known)
-        return await self._join(invited, token, _user(known), known.password_hash, device)
+            await self.count(self.login_of(known.email))
+            await self.proven(password or "", known)
+        return await self.join(
+            invited, token, user_of(known), Proof(known.password_hash), device=device
+        )
 
     async def _join_anew(
         self,
@@ -253,39 +324,57 @@ class Entrance:
         user = User(UserId(uuid7()), invited.email, checked_person(name or ""))
         about = (user.email, user.name)
         kept = await self._passwords.checked_hash(password or "", about=about)
-        return await self._join(invited, token, user, kept, device, is_new=True)
+        return await self.join_anew(invited, token, Newcomer(user, kept), device=device)
 
-    async def _join(
+    async def join_anew(
+        self, invited: store.InvitedRow, token: str, newcomer: Newcomer, *, device: Device
+    ) -> Opened:
+        """Join by an invitation with a new account. Raises as `join`, and `EmailTaken`."""
+        return await self.join(
+            invited, token, newcomer.user, newcomer.proof, device=device, newcomer=newcomer
+        )
+
+    async def join(
         self,
         invited: store.InvitedRow,
         token: str,
         user: User,
-        password_hash: str,
-        device: Device,
+        proof: Proof,
         *,
-        is_new: bool = False,
+        device: Device,
+        newcomer: Newcomer | None = None,
     ) -> Opened:
+        """Join by an invitation, and a session there.
+
+        Raises:
+            NotFound: `invitation_not_found`: it was used meanwhile.
+            Conflict: `already_member`.
+            Unauthenticated, IdentityTaken: as `enter`.
+        """
         async with self._db.directory() as directory:
             tenant = await store.tenant_names(directory, invited.tenant_id)
         async with self._db.tenant(invited.tenant_id) as tx:
             role = await store.take_invitation(tx, invited.id, digest(token))
             if role is None:
                 raise NotFound("invitation_not_found")
-            if is_new:
-                async with tx.as_user(user.id) as own:
-                    await store.insert_user(
-                        own, email=user.email, name=user.name, password_hash=password_hash
-                    )
+            if newcomer is not None:
+                await _settle(tx, newcomer)
             if not await store.insert_membership(tx, user_id=user.id, role=role):
                 raise Conflict("already_member")
             membership = Membership(invited.tenant_id, tenant.slug, tenant.company_name, role)
-            async with tx.as_user(user.id) as own:
-                opened = await self._open(
-                    own, user, membership, device, password_hash=password_hash
-                )
+            opened = await self._seated(tx, user, membership, device, proof)
             await audit.record(
                 tx, audit.user(user.id), "invitation.accepted", about=invited.id, role=role
             )
+        return opened
+
+    async def _seated(
+        self, tx: TenantTx, user: User, membership: Membership, device: Device, proof: Proof
+    ) -> Opened:
+        async with tx.as_user(user.id) as own:
+            opened = await self._open(own, user, membership, device, proof)
+        if proof.links is not None:
+            await audit.record(tx, audit.user(user.id), "identity.linked", about=user.id)
         return opened
 
     async def _open(
@@ -294,10 +383,15 @@ class Entrance:
         user: User,
         membership: Membership,
         device: Device,
+        proof: Proof,
         *,
-        password_hash: str | None = None,
+        until: datetime | None = None,
     ) -> Opened:
-        """A new session; the password that was checked must still be hers."""
+        """A new session; what proved who she is must still do so."""
+        if proof.identity_id and not await identities.use(tx, proof.identity_id):
+            raise Unauthenticated("login_failed")
+        if proof.links is not None:
+            await identities.insert(tx, proof.links)
         token, session_id = new_token(SESSION_PREFIX), SessionId(uuid7())
         expires_at = await store.insert_session(
             tx,
@@ -306,53 +400,81 @@ class Entrance:
             token_hash=token.digest,
             days=self._rules.session_days,
             device=device,
-            password_hash=password_hash,
+            password_hash=proof.password_hash,
+            no_later_than=until,
         )
         if expires_at is None:
             raise Unauthenticated("login_failed")
         return Opened(user, membership, session_id, token, expires_at)
 
-    async def _proven(self, password: str, known: store.KnownRow | None) -> store.KnownRow:
-        """Takes as long for nobody's address as for a wrong password."""
+    async def proven(self, password: str, known: store.KnownRow | None) -> store.KnownRow:
+        """Takes as long for nobody's address as for a wrong password. Raises `Unauthenticated`."""
         kept = known.password_hash if known else None
         if not await self._passwords.matches(password, kept) or known is None:
             raise Unauthenticated("login_failed")
         return known
 
     async def _renew_hash(self, known: store.KnownRow, password: str) -> None:
-        if not self._passwords.is_outdated(known.password_hash):
+        before = known.password_hash
+        if before is None or not self._passwords.is_outdated(before):
             return
         kept = await self._passwords.hash(password)
         async with self._db.user(known.id) as tx:
-            await store.replace_password(tx, password_hash=kept, replaces=known.password_hash)
+            await store.replace_password(tx, password_hash=kept, replaces=before)
+
+    async def _reset(
+        self, tx: UserTx, row: store.ResetRow, known: store.KnownRow, token: str, kept: str
+    ) -> None:
+        if not await store.take_reset(tx, row.id, digest(token)):
+            raise NotFound("reset_not_found")
+        # The user's row before her sessions: a log-in with the old password waits here, and fails.
+        await store.replace_password(tx, password_hash=kept)
+        await store.delete_sessions(tx)
+        await store.delete_resets(tx)
+        # Whoever has the mailbox need not wait for what others tried.
+        await store.forget_subject(tx, self.login_of(known.email).key)
 
     async def _of(
         self, caller: Caller, user_id: UserId | None
-    ) -> tuple[store.KnownRow, Membership]:
+    ) -> tuple[store.KnownRow, list[Membership]]:
+        """Who she is, and for whom she works; for the business of her session among others."""
         if user_id is None:
             raise Unauthenticated("session_required")
         async with self._db.directory() as directory:
             known = await store.known(directory, user_id)
             works_for = await store.memberships(directory, user_id)
-        here = [one for one in works_for if one.tenant_id == caller.tenant_id]
-        if known is None or not here:
+        if known is None or caller.tenant_id not in [one.tenant_id for one in works_for]:
             raise Unauthenticated("session_required")
-        return known, here[0]
+        return known, works_for
 
-    async def _count(self, *bounds: Bound) -> None:
+    async def count(self, *bounds: Bound) -> None:
+        """Count one attempt of each. Raises `TooManyAttempts`."""
         await attempts.count(self._db, bounds)
 
-    def _per_email(self, email: str) -> Bound:
+    def signup_from(self, device: Device) -> Bound:
+        """Sign-ups from a network address."""
+        return Bound("signup:address", device.address, self._rules.signups_per_hour, HOUR)
+
+    def login_from(self, device: Device) -> Bound:
+        """Log-ins from a network address."""
+        return Bound("login:address", device.address, self._rules.logins_per_minute, MINUTE)
+
+    def login_of(self, email: str) -> Bound:
+        """Passwords tried for an e-mail address."""
         return Bound("login:email", email, self._rules.logins_per_email, QUARTER)
 
 
-async def _reset(tx: UserTx, row: store.ResetRow, token_hash: bytes, kept: str) -> None:
-    if not await store.take_reset(tx, row.id, token_hash):
-        raise NotFound("reset_not_found")
-    # The user's row before her sessions: a log-in with the old password waits here, and fails.
-    await store.replace_password(tx, password_hash=kept)
-    await store.delete_sessions(tx)
-    await store.delete_resets(tx)
+async def _settle(tx: TenantTx, newcomer: Newcomer) -> None:
+    user = newcomer.user
+    async with tx.as_user(user.id) as own:
+        await store.insert_user(
+            own, email=user.email, name=user.name, password_hash=newcomer.password_hash
+        )
+
+
+def user_of(known: store.KnownRow) -> User:
+    """The person of a row."""
+    return User(known.id, known.email, known.name)
 
 
 def _lookup_email(value: str) -> str:
@@ -368,7 +490,3 @@ def _chosen(works_for: Sequence[Membership], slug: str | None) -> Membership:
     if not fitting:
         raise Forbidden("not_a_member")
     return fitting[0]
-
-
-def _user(known: store.KnownRow) -> User:
-    return User(known.id, known.email, known.name)

@@ -27,10 +27,16 @@ class Links:
     has_mail: bool = False
 
     def base(self, own_origin: str) -> str:
-        """What a link begins with; nothing when nobody said it.
+        """What the links of mails begin with; nothing when nobody said it.
 
-        The Host header of a request is anybody's to write, so its own address is believed only on
-        the machine itself.
+        The Host header of a request is anybody's to write, and a mail goes to somebody else.
+        """
+        return "" if self.has_mail and self.public_url is None else self.home(own_origin)
+
+    def home(self, own_origin: str) -> str:
+        """Where the sender of a request finds us; nothing when nobody said it.
+
+        Her own address is believed on the machine itself only.
         """
         if self.public_url is not None:
             return self.public_url.rstrip("/")

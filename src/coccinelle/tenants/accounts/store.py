@@ -25,12 +25,12 @@ class EmailTaken(Conflict):
 
 @dataclass(frozen=True)
 class KnownRow:
-    """A person, and what is kept of her password."""
+    """A person, and what is kept of her password; None before she chose one."""
 
     id: UserId
     email: str
     name: str
-    password_hash: str
+    password_hash: str | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ async def insert_tenant(
     return None
 
 
-async def insert_user(tx: UserTx, *, email: str, name: str, password_hash: str) -> None:
+async def insert_user(tx: UserTx, *, email: str, name: str, password_hash: str | None) -> None:
     inserted = await tx.run(
         "INSERT INTO users (id, email, name, password_hash) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (email) DO NOTHING",
@@ -153,7 +153,7 @@ async def replace_password(tx: UserTx, *, password_hash: str, replaces: str | No
     """A new hash; where `replaces` is given, only in its place."""
     return await tx.run(
         "UPDATE users SET password_hash = %(new)s"
-        " WHERE id = %(user)s AND password_hash = coalesce(%(old)s, password_hash)",
+        " WHERE id = %(user)s AND (%(old)s::text IS NULL OR password_hash = %(old)s)",
         {"user": tx.user_id, "new": password_hash, "old": replaces},
     )
 
@@ -264,14 +264,16 @@ async def insert_session(
     days: int,
     device: Device,
     password_hash: str | None = None,
+    no_later_than: datetime | None = None,
 ) -> datetime | None:
     """When it will end; None if `password_hash` is given and is no longer the user's."""
     expires_at: datetime | None = await tx.value(
         "INSERT INTO sessions"
         " (id, tenant_id, user_id, token_hash, expires_at, address, user_agent)"
-        " SELECT %(id)s, %(tenant)s, id, %(token)s, now() + make_interval(days => %(days)s),"
+        " SELECT %(id)s, %(tenant)s, id, %(token)s,"
+        " least(now() + make_interval(days => %(days)s), %(latest)s::timestamptz),"
         " %(address)s, %(agent)s FROM users"
-        " WHERE id = %(user)s AND password_hash = coalesce(%(password)s, password_hash)"
+        " WHERE id = %(user)s AND (%(password)s::text IS NULL OR password_hash = %(password)s)"
         " FOR SHARE RETURNING expires_at",
         {
             "id": session_id,
@@ -282,6 +284,7 @@ async def insert_session(
             "address": device.address,
             "agent": device.user_agent,
             "password": password_hash,
+            "latest": no_later_than,
         },
     )
     return expires_at
@@ -505,6 +508,11 @@ async def count_attempts(
         " (SELECT min(h) FROM unnest(hits) AS h) AS oldest, now() AS now",
         [list(subjects), list(windows_seconds)],
     )
+
+
+async def forget_subject(tx: UserTx, subject: str) -> None:
+    """As if it had never been tried."""
+    await tx.run("DELETE FROM attempts WHERE subject = %s", [subject])
 
 
 async def forget_attempts(tx: UserTx) -> int:
