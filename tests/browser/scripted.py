@@ -181,8 +181,9 @@ class Scripted:
     """See the module. `url` is its address, `requests` all that arrived, preflights left out.
 
     `config` is what `/api/widget/config` answers with, and may be changed; `history` is what was
-    said in each conversation, as `HistoryItemOut`; `handed` are those where a person was asked for;
-    `is_readable` False withholds CORS headers.
+    said in each conversation, as `HistoryItemOut`; `handed` are those where a person was asked for,
+    `claimed` those that a person takes care of, with their first name; `is_readable` False
+    withholds CORS headers.
     """
 
     def __init__(self) -> None:
@@ -196,6 +197,7 @@ class Scripted:
         self.requests: list[Request] = []
         self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.handed: set[str] = set()
+        self.claimed: dict[str, str] = {}
         self.is_readable = True
         self.open_streams = 0
         self._chats: deque[Sequence[Part]] = deque()
@@ -260,6 +262,7 @@ class Scripted:
         """Add to a conversation's history, as another tab or a person would."""
         item = {
             "id": uid(),
+            "seq": len(self.history[conversation]) + 1,
             "author": author,
             "text": text,
             "timestamp": WHEN,
@@ -349,10 +352,19 @@ class Scripted:
 
     def _page(self, request: Request, conversation: str) -> dict[str, Any]:
         start, size = int(request.query.get("cursor", 0)), int(request.query.get("limit", 50))
-        items = self.history[conversation]
+        after = int(request.query.get("after", 0))
+        items = [item for item in self.history[conversation] if item["seq"] > after]
         more = str(start + size) if len(items) > start + size else None
         page = items[start : start + size]
-        return {"items": page, "next_cursor": more, "handoff": conversation in self.handed}
+        person = self.claimed.get(conversation)
+        state = "claimed" if person else "open" if conversation in self.handed else None
+        return {
+            "items": page,
+            "next_cursor": more,
+            "handoff": state is not None,
+            "handoff_state": state,
+            "person": person,
+        }
 
     def _is_known(self, request: Request, conversation: str) -> bool:
         token = request.headers.get("x-visitor-token", "")
@@ -448,6 +460,11 @@ class Scripted:
         if turn.is_answered:
             return
         turn.is_answered = True
+        if done["handoff"]:
+            self.handed.add(turn.conversation)
+        if done.get("outcome") == "handed_over":
+            self.history[turn.conversation][-1]["outcome"] = "handed_over"
+            return
         self.remember(
             turn.conversation,
             "agent",

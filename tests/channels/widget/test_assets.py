@@ -93,6 +93,32 @@ def test_scripts_are_sent_without_comments_and_with_their_strings_as_they_are(
     assert assets.files["coccinelle.d.ts"].content.startswith(b"// Types.")
 
 
+def test_private_members_are_sent_under_short_names_and_nothing_else_is_renamed(
+    tmp_path: Path,
+) -> None:
+    written = (
+        "export class Panel {\n"
+        "  #opener = null;\n"
+        "  #names;\n"
+        "  label = `a #names, #opener`;\n"
+        "  get #isOpen() { return this.#opener?.open; }\n"
+        "  async *#steps() { yield this.#opener; }\n"
+        "  async #load(colour = '#names') { return [this.#isOpen, this.#steps(), this.#names]; }\n"
+        "  load() { return this.#load('#load'); }\n"
+        "}\n"
+    )
+    sent = read_assets(folder(tmp_path, texts=written)).files["texts.js"].content.decode()
+
+    assert "class Panel{#a=null;" in sent
+    assert "label=`a #names, #opener`;" in sent
+    assert "return this.#a?.open;" in sent
+    assert "'#names'" in sent
+    assert ".#" not in re.sub(r"\.#[a-e]\b", "", sent)
+    assert sorted(set(re.findall(r"this\.#(\w+)", sent))) == ["a", "b", "c", "d", "e"]
+    for name in "abcde":
+        assert len(re.findall(rf"(?<!\.)#{name}\b", sent)) == 1
+
+
 def test_a_module_has_another_name_when_what_it_loads_is_another(tmp_path: Path) -> None:
     before = read_assets(folder(tmp_path))
     after = read_assets(folder(tmp_path, texts='export const say = "Autre chose";\n'))

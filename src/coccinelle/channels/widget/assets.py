@@ -6,10 +6,13 @@ import gzip
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
+from itertools import product
+from string import ascii_letters
 
 from fastapi import APIRouter, Request
 from rjsmin import jsmin
@@ -37,6 +40,10 @@ _IN_LAUNCHER = re.compile(r'"\./widget/([A-Za-z0-9_-]+)\.js"')
 _STYLES = re.compile(r"`\n[^`]*`")
 _SPACES = re.compile(r"\s+")
 _AROUND_SIGNS = re.compile(r"(\$\{[^}]*\})| ?([{};,]) ?")  # But not around what is filled in.
+# The name of a private member of a class, where it is declared and where it is used. What a string
+# holds looks like neither, as long as none has a name right after a semicolon, a brace or a dot.
+_DECLARED = re.compile(r"([\n;{}](?:static ?)?(?:async ?)?(?:[gs]et ?|\*)?)#([A-Za-z]\w*)(?=[=;(])")
+_USED = re.compile(r"(\.)#([A-Za-z]\w*)")
 _HASHED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<digest>[0-9a-f]{16})\.js")
 
 
@@ -69,8 +76,8 @@ def read_assets(folder: Traversable = STATIC) -> Assets:
     """The files of `folder`, in which `"./name.js"` becomes `"./name.<digest>.js"`.
 
     In the launcher it is `"./widget/name.js"`. What a module imports is named before the module is,
-    so that its own name changes with anything that it loads. Comments and spaces are for who reads
-    the source: they are not sent.
+    so that its own name changes with anything that it loads. Comments, spaces and the long names of
+    private members are for who reads the source: they are not sent.
 
     Raises:
         BrokenAssets: modules import each other in a circle, or one that is not there; or the
@@ -80,7 +87,7 @@ def read_assets(folder: Traversable = STATIC) -> Assets:
     if LAUNCHER not in texts:
         raise BrokenAssets(f"{LAUNCHER} is not there")
     launcher = texts.pop(LAUNCHER)
-    modules = {name: text for name, text in texts.items() if name.endswith(".js")}
+    modules = {name: _shortened(text) for name, text in texts.items() if name.endswith(".js")}
     files = {name: _asset(name, text) for name, text in texts.items() if name not in modules}
     for name in _dependencies_first(modules):
         files[name] = _asset(name, _named_by_content(modules[name], _IN_MODULES, files, name))
@@ -117,6 +124,28 @@ def _sent(file: Traversable) -> str:
 
 def _tightened(styles: re.Match[str]) -> str:
     return _AROUND_SIGNS.sub(r"\1\2", _SPACES.sub(" ", styles[0]))
+
+
+def _shortened(text: str) -> str:
+    """A module whose classes have private members of one letter or two, the most used ones first.
+
+    Nothing outside a class can name them. One that is not used after a dot keeps its name.
+    """
+    declared = {found[2] for found in _DECLARED.finditer(text)}
+    used = Counter(found[2] for found in _USED.finditer(text))
+    ranked = [name for name, _ in used.most_common() if name in declared]
+    short = dict(zip(ranked, _letters(), strict=False))
+
+    def rename(found: re.Match[str]) -> str:
+        return f"{found[1]}#{short.get(found[2], found[2])}"
+
+    return _USED.sub(rename, _DECLARED.sub(rename, text))
+
+
+def _letters() -> Iterator[str]:
+    yield from ascii_letters
+    for pair in product(ascii_letters, repeat=2):
+        yield "".join(pair)
 
 
 def _dependencies_first(modules: Mapping[str, str]) -> list[str]:

@@ -117,7 +117,8 @@ export class Bubbles {
   /** Stays with the last one, from its beginning, if the reader was at the end. */
   follow() {
     if (this.#isBulk || !this.#list.firstChild) return;
-    const { offsetTop } = this.#list.lastChild;
+    const { lastChild: last } = this.#list;
+    const { offsetTop } = last.hidden ? last.previousSibling : last;
     if (this.#isFollowing) this.#scroller.scrollTop = offsetTop - MARGIN_PX;
     this.#pill.hidden = offsetTop < this.#scroller.scrollTop + this.#scroller.clientHeight;
   }
@@ -177,11 +178,11 @@ class CustomerBubble {
     this.author = t.you;
   }
 
-  /** Says something about it: that it waits; nothing once it went out. */
-  say(text) {
+  /** Says something about it: that it waits, or who has it; nothing once it went out. */
+  say(text, isOut = !text) {
     this.#state.textContent = text;
     this.#state.hidden = !text;
-    this.item.classList.toggle("waiting", Boolean(text));
+    this.item.classList.toggle("waiting", !isOut);
   }
 }
 

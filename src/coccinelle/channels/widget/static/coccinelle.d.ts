@@ -27,7 +27,7 @@ declare namespace Coccinelle {
     close: null;
     /** The visitor said something. */
     message: { id: string; text: string };
-    /** An answer is complete. `agent` is a key, or `escalate`. */
+    /** An answer is complete, or `text` is empty: a person answers. `agent` is a key, or `escalate`. */
     turn: {
       turnId: string;
       agent: string;
@@ -100,6 +100,8 @@ declare namespace Coccinelle {
     turn_id: string;
     sources: Source[];
     handoff: boolean;
+    /** "handed_over": a person reads the message, and `message` is empty. */
+    outcome: "answered" | "escalated" | "handed_over" | "interrupted";
     variant: string;
     /** The text was cut. */
     interrupted?: true;
@@ -180,12 +182,12 @@ declare module "*/widget/transport.js" {
     readonly conversation: { userId: string; conversationId: string } | null;
     /** Whether this browser has a conversation, from an earlier page or another tab. */
     readonly isStored: boolean;
-    /** Whether a person was asked for, as the last `history()` says. */
-    readonly isHandedOver: boolean;
+    /** Of a person, as the last `history()` says: asked for ("open"), or answering ("claimed"). */
+    readonly presence: { state?: "open" | "claimed" | null; name?: string | null };
     begin(): { userId: string; conversationId: string };
     config(signal?: AbortSignal): Promise<Coccinelle.Config>;
-    /** Oldest first. */
-    history(): Promise<Coccinelle.HistoryItem[]>;
+    /** Oldest first; with `after`, what was said after that `seq`. */
+    history(after?: number): Promise<Coccinelle.HistoryItem[]>;
     /** Says `text` once; to try again after a failure, give the same `messageId`. */
     send(
       text: string,

@@ -9,7 +9,8 @@ const FOR_VISITORS = /^(answer_failed|crashed|(database_)?unavailable)$/;
  * something is said again.
  *
  * Options: `transport`, `bubbles`, `announcer`, `t`, `name()` (who answers, before it is known),
- * `emit`, `onagent(name)`, `onanswer()`, `onhandoff()`, `onidle()`.
+ * `isSilent()` (a person answers, and no agent), `emit`, `onagent(name)`, `onanswer()`,
+ * `onhandoff()`, `onidle()`.
  */
 export class Exchange {
   #options;
@@ -82,10 +83,11 @@ export class Exchange {
   }
 
   async #deliver(said, signal) {
-    const { transport, bubbles, t, name } = this.#options;
+    const { transport, bubbles, t, name, isSilent } = this.#options;
     said.bubble.say("");
     said.answer ??= bubbles.answer(name());
     const answer = said.answer;
+    answer.item.hidden = isSilent();
     answer.reset();
     answer.wait(t.thinking);
     try {
@@ -110,6 +112,7 @@ export class Exchange {
         onanswer();
         break;
       case "agent":
+        answer.item.hidden = false;
         if (!event.name) break;
         answer.by(event.name);
         onagent(event.name);
@@ -139,10 +142,14 @@ export class Exchange {
   #done(told, said) {
     const { announcer, emit, onhandoff, t } = this.#options;
     const { answer } = said;
+    if (!told.message && !told.interrupted) {
+      answer.remove();
+      said.bubble.say(t.delivered, true);
+    }
     if (!answer.text && told.message) announcer.feed(`${t.says(answer.author)}${told.message}`);
     announcer.finish();
     this.#turns.add(`customer ${told.turn_id}`).add(`agent ${told.turn_id}`);
-    answer.show(told.message || (told.interrupted ? "" : t.received), told.sources ?? []);
+    answer.show(told.message, told.sources ?? []);
     if (told.message) answer.offer(told.turn_id);
     if (told.interrupted) {
       this.offerAgain(answer, said.text);
@@ -170,6 +177,7 @@ export class Exchange {
     announcer.finish(true);
     announcer.say(text);
     said.settle(false);
+    said.answer.item.hidden = false;
     this.#stopped.push(said);
     if (error.status === 429) {
       const seconds = error.retryAfterSeconds || 1;

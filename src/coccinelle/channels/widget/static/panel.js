@@ -7,10 +7,12 @@ import { Transport } from "./transport.js";
 
 const UNANSWERED_POLL_MS = 3000;
 const MOST_POLLS = 8;
-const PERSON_POLL_MS = 20_000;
+const ASKED_POLL_MS = 15_000;
+const CLAIMED_POLL_MS = 3000;
 const LATE_HISTORY_MS = 5000;
 const MOST_AT_ONCE = 30;
 const MESSAGE_CHARS = 2000;
+const HANDED_OVER = "handed_over";
 const NEAR_LIMIT = 0.8;
 const KEY_OF_IME = 229;
 const EMAIL = /^[^\s@]+@[^\s@.]+(\.[^\s@.]+)+$/;
@@ -41,7 +43,7 @@ class Panel {
   #composer;
   #exchange;
   #config = null;
-  #agent = "";
+  #who = "";
   #user = null;
   #drawn = new Set();
   #older = [];
@@ -49,7 +51,9 @@ class Panel {
   #hasBegun = false;
   #isKnown = false;
   #isReachable = false;
-  #isHanded = false;
+  #isListening = false;
+  #presence = {};
+  #last = 0;
   #isStale = false;
   #polls = [];
 
@@ -148,7 +152,11 @@ class Panel {
       emit: this.#options.emit,
       onagent: (name) => this.#presented(name),
       onanswer: () => (this.#isReachable = true),
-      onhandoff: () => this.#handed(),
+      isSilent: () => this.#presence.state === "claimed",
+      onhandoff: () => {
+        this.#isStale = true;
+        if (!this.#presence.state) this.#attended({ state: "open" });
+      },
       onidle: () => this.#isStale && this.#update(),
     });
   }
@@ -300,6 +308,7 @@ class Panel {
     this.#bubbles.before(() => items || this.#bubbles.note(this.#t.noHistory));
     this.#drawOlder();
     this.#exchange.open();
+    this.#attended(this.#transport.presence);
     if (this.#isReachable) this.#bubbles.toEnd();
     this.#pollUnanswered();
   }
@@ -315,14 +324,17 @@ class Panel {
       const bubble = this.#drawItem(item);
       if (item.author !== "customer") this.#announcer.say(this.#t.says(bubble.author) + item.text);
     }
+    this.#attended(this.#transport.presence);
   }
 
   /** What is not known yet: from now on, it is. */
   #unseen(items) {
     const last = items.at(-1);
-    this.#isReachable ||= Boolean(last);
-    this.#unanswered = last?.author === "customer" ? last : null;
-    if (last && this.#transport.isHandedOver) this.#handed();
+    if (last) {
+      this.#isReachable = true;
+      this.#last = last.seq;
+      this.#unanswered = last.author === "customer" && last.outcome !== HANDED_OVER ? last : null;
+    }
     return items.filter((item, index) => {
       const { author, turn_id: turn, id } = item;
       const name = author !== "person" && turn ? `${author} ${turn}` : id;
@@ -334,7 +346,11 @@ class Panel {
 
   #drawItem({ author, text, timestamp, name, turn_id, outcome, feedback, sources, question }) {
     const at = new Date(timestamp);
-    if (author === "customer") return this.#bubbles.customer(text, at);
+    if (author === "customer") {
+      const mine = this.#bubbles.customer(text, at);
+      if (outcome === HANDED_OVER) mine.say(this.#t.delivered, true);
+      return mine;
+    }
     const isPerson = author === "person";
     const said = name || (isPerson ? this.#t.team : this.#name);
     const bubble = this.#bubbles.answer(said, at, isPerson);
@@ -354,7 +370,9 @@ class Panel {
     this.#isStale = !this.#exchange.isIdle;
     if (this.#isStale) return;
     const { conversationId } = this.#transport.conversation;
-    const items = await this.#transport.history().catch(() => null);
+    // An answer that is still to come has its place before what is known already.
+    const after = this.#unanswered ? 0 : this.#last;
+    const items = await this.#transport.history(after).catch(() => null);
     const isSame = this.#transport.conversation.conversationId === conversationId;
     if (!items || !isSame || this.#life.signal.aborted) return;
     if (this.#exchange.isIdle) this.#merge(items);
@@ -378,10 +396,12 @@ class Panel {
   }
 
   #pollPerson() {
+    this.#isListening = true;
     this.#later(async () => {
       if (!document.hidden && !this.#panel.hidden && this.#exchange.isIdle) await this.#update();
-      if (this.#isHanded) this.#pollPerson();
-    }, PERSON_POLL_MS);
+      this.#isListening = false;
+      if (this.#presence.state) this.#pollPerson();
+    }, this.#presence.state === "claimed" ? CLAIMED_POLL_MS : ASKED_POLL_MS);
   }
 
   #later(fn, ms) {
@@ -395,7 +415,10 @@ class Panel {
     this.#drawn.clear();
     this.#older = [];
     this.#unanswered = null;
-    this.#isReachable = this.#isHanded = this.#isKnown = this.#isStale = false;
+    this.#isReachable = this.#isKnown = this.#isStale = this.#isListening = false;
+    this.#last = 0;
+    this.#presence = {};
+    if (this.#config) this.#presented(this.#name);
     this.#parts.handed.hidden = true;
   }
 
@@ -419,7 +442,7 @@ class Panel {
       }
       const { id } = await this.#transport.handoff(contact);
       this.#isKnown ||= Boolean(contact.email || contact.phone);
-      this.#handed();
+      this.#attended({ state: "open" });
       this.#options.emit("handoff", { id });
     } catch (error) {
       if (!form.isConnected) this.#bubbles.note(this.#t.failed);
@@ -427,20 +450,29 @@ class Panel {
     }
   }
 
-  #handed() {
+  /** Says that a person was asked for, has come, or has left. */
+  #attended({ state = null, name }) {
+    const t = this.#t;
     const { handed } = this.#parts;
-    const promise = this.#config.reply_promise;
-    const said = element("strong", {}, this.#t.handed);
-    const words = element("span", {}, said, promise && ` · ${promise}`);
-    const ask = !this.#isKnown
-      && button({ onclick: () => this.#askPerson() }, null, this.#t.leaveContact);
-    handed.replaceChildren(icon("check"), element("span", {}, words, ask));
-    handed.hidden = false;
-    if (this.#isHanded) return;
-    this.#isHanded = true;
-    this.#announcer.say(words.textContent);
+    const { company, reply_promise: promise } = this.#config;
+    const before = this.#presence;
+    const isClaimed = state === "claimed";
+    const who = name || t.team;
+    if (!state && !before.state) return;
+    this.#presence = { state, name };
+    const [head, rest] = isClaimed ? [t.answers(who), company] : state ? [t.handed, promise]
+      : [t.resumes];
+    const words = element("span", {}, element("strong", {}, head), rest && ` · ${rest}`);
+    const ask = state && !isClaimed && !this.#isKnown
+      && button({ onclick: () => this.#askPerson() }, null, t.leaveContact);
+    handed.replaceChildren(icon(isClaimed ? "person" : "check"), element("span", {}, words, ask));
+    handed.hidden = !state && before.state === "open";
+    if (state === before.state && name === before.name) return;
+    if (isClaimed) this.#presented(who, t.isPerson);
+    else if (!state) this.#presented(this.#name);
+    if (!handed.hidden) this.#announcer.say(words.textContent);
     this.#bubbles.follow();
-    this.#pollPerson();
+    if (!this.#isListening) this.#pollPerson();
   }
 
   #toggleMenu(isOpen = this.#parts.menu.hidden) {
@@ -542,9 +574,9 @@ class Panel {
     this.#place.shadowRoot.adoptedStyleSheets = [LOOK, paint(colours(this.#config))];
   }
 
-  #presented(name) {
+  #presented(name, kind = this.#t.assistant) {
     this.#parts.disc.textContent = initial(name);
-    this.#agent = name;
+    this.#who = name && `${name} · ${kind}`;
     this.#connected();
   }
 
@@ -553,8 +585,7 @@ class Panel {
     const isOnline = navigator.onLine !== false;
     offline.hidden = isOnline;
     presence.classList.toggle("off", !isOnline);
-    const name = this.#agent && `${this.#agent} · ${this.#t.assistant}`;
-    presence.textContent = isOnline ? name : this.#t.offline;
+    presence.textContent = isOnline ? this.#who : this.#t.offline;
     if (!isOnline && !this.#panel.hidden) this.#announcer.say(this.#t.offlineNote);
   }
 }

@@ -69,8 +69,8 @@ export class Transport {
   onchange = null;
   /** Called with the `ChatError` of an `identify` that was refused. */
   onerror = null;
-  /** Whether a person was asked for, as the last history says. */
-  isHandedOver = false;
+  /** Of a person, as the last history says: `state` is "open", "claimed" or null. */
+  presence = {};
   #base;
   #key;
   #language;
@@ -121,16 +121,17 @@ export class Transport {
     return this.#json(`widget/config?${query}`, { signal });
   }
 
-  /** All that was said, oldest first; nothing where the server does not know us. */
-  async history() {
+  /** What was said after the `seq` `after`, oldest first; nothing where the server knows us not. */
+  async history(after) {
     const talk = this.#current();
     const items = [];
     const query = new URLSearchParams({ user_id: talk.userId, limit: 200 });
+    if (after) query.set("after", after);
     try {
-      for (let cursor = talk.token; cursor; query.set("cursor", cursor)) {
+      for (let cursor = talk.token; cursor; query.set(after ? "after" : "cursor", cursor)) {
         const page = await this.#json(`${pathOf(talk)}/messages?${query}`, { talk });
         items.push(...page.items);
-        this.isHandedOver = page.handoff;
+        this.presence = { state: page.handoff_state, name: page.person };
         cursor = page.next_cursor;
       }
     } catch (error) {
