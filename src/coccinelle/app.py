@@ -18,6 +18,7 @@ from coccinelle.conversations import api as conversations_api
 from coccinelle.dashboard import accounts as account_pages
 from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
+from coccinelle.dashboard import insights as insight_pages
 from coccinelle.dashboard import keys as key_pages
 from coccinelle.dashboard import limits as limit_pages
 from coccinelle.dashboard import members as member_pages
@@ -36,6 +37,7 @@ from coccinelle.foundation.settings import Settings
 from coccinelle.foundation.web import BodyLimit, BodyLimits, Proxies
 from coccinelle.handoffs import api as handoffs_api
 from coccinelle.house import House
+from coccinelle.insights import api as insights_api
 from coccinelle.knowledge import api as knowledge_api
 from coccinelle.numbers import api as numbers_api
 from coccinelle.onboarding import api as onboarding_api
@@ -139,6 +141,7 @@ def _include_pages(
     app.include_router(account_pages.routes(pages, db, entrance, reception, issuer=name))
     app.include_router(oidc_pages.routes(pages, db, reception, issuer))
     app.include_router(home_page.routes(pages, db))
+    app.include_router(insight_pages.routes(pages, db))
     app.include_router(settings_pages.routes(pages, db, entrance, reception, issuer=name))
     app.include_router(limit_pages.routes(pages, db, house.settings, house.limits))
     app.include_router(member_pages.routes(pages, db, reception))
@@ -171,6 +174,7 @@ def _include_management(app: FastAPI, house: House, callers: Callers) -> None:
     app.include_router(numbers_api.routes(house.db, manager))
     app.include_router(conversations_api.routes(house.db, teammate))
     app.include_router(handoffs_api.routes(house.db, teammate))
+    app.include_router(insights_api.routes(house.db, teammate))
     app.include_router(onboarding_api.routes(house.db, admin))
 
 

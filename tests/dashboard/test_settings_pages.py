@@ -64,8 +64,11 @@ async def test_home_counts_what_was_said_today_and_who_waits(
 
     assert figures(empty) == [0, 0, 0]
     assert "Personne n’a encore écrit aujourd’hui" in empty
-    assert figures(busy) == [1, 2, 1]
-    assert figures(later) == [0, 0, 1]
+    assert "Rien pour l’instant" in empty
+    assert figures(busy) == [1, 2, 2]
+    assert "1 client attend une personne" in busy
+    assert figures(later) == [0, 0, 0]
+    assert "1 client attend une personne" in later
 
 
 async def test_the_checklist_says_what_the_rows_say(

@@ -285,6 +285,10 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         f"GET {base}/sectors": (f"{base}/sectors", {}),
         "GET /api/v1/agents": ("/api/v1/agents", {}),
         "GET /api/v1/numbers": ("/api/v1/numbers", {}),
+        **{
+            f"GET /api/v1/insights/{name}": (f"/api/v1/insights/{name}", {})
+            for name in ("overview", "series", "agents")
+        },
         "DELETE /api/v1/numbers/{number_id}": (f"/api/v1/numbers/{street.number_id}", {}),
     }
 
@@ -330,6 +334,9 @@ OWN = OF_ONESELF | {
     "GET /api/v1/onboarding/sectors",
     "GET /api/v1/agents",
     "GET /api/v1/numbers",
+    "GET /api/v1/insights/overview",
+    "GET /api/v1/insights/series",
+    "GET /api/v1/insights/agents",
     "GET /api/v1/conversations",
     "GET /api/v1/handoffs",
     "POST /api/v1/auth/signup",

@@ -1,4 +1,4 @@
-"""The home page of a business: what was said today, what waits for her, and what is left to do."""
+"""The home page of a business: what was said today, what waits for its people, and what is left."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ def routes(pages: Pages, db: Database) -> APIRouter:
     async def home(request: Request) -> Response:
         caller = await pages.signed_in(request)
         async with db.tenant(caller.tenant_id) as tx:
-            today = await store.today(tx)
+            today, needs = await store.today(tx), await store.needs(tx)
             done: list[Item] = [*await onboarding.done(tx)]
             if await tenants.public_keys(tx, limit=1, before=None):
                 done.append("widget")
         left = [item for item in ITEMS if item not in done]
-        return pages.render(request, "home.html", today=today, items=ITEMS, done=done, left=left)
+        return pages.render(
+            request, "home.html", today=today, needs=needs, items=ITEMS, done=done, left=left
+        )
 
     return router

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
+from coccinelle.dashboard import quantities
 from coccinelle.dashboard.translation import translations
 from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.i18n import Locale
@@ -24,7 +25,10 @@ STATIC_PATH = "/dashboard/static"
 FILES = {
     "style.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "insights.js": "text/javascript; charset=utf-8",
     "vendor/htmx.min.js": "text/javascript; charset=utf-8",
+    "vendor/uPlot.iife.min.js": "text/javascript; charset=utf-8",
+    "vendor/uPlot.min.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 SHORT = "public, max-age=300"
@@ -63,7 +67,8 @@ class Asset:
 def environment(locale: Locale) -> Environment:
     """The templates in a language: everything is escaped, and a name that nobody gave is an error.
 
-    Beside what a page gives them they have `_` and `ngettext`, `lang`, `asset` and `when`.
+    Beside what a page gives them they have `_` and `ngettext`, `lang`, `asset`, `when` and those
+    of `quantities`.
     """
     made = Environment(
         loader=PackageLoader("coccinelle.dashboard", "templates"),
@@ -78,7 +83,7 @@ def environment(locale: Locale) -> Environment:
         spoken.gettext, spoken.ngettext, newstyle=True
     )
     made.globals.update(lang=locale, asset=asset)
-    made.filters.update(when=_when(locale), device=device)
+    made.filters.update(quantities.filters(locale), when=_when(locale), device=device)
     return made
 
 

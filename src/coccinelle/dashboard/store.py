@@ -9,20 +9,56 @@ from coccinelle.foundation.database import TenantTx
 
 @dataclass(frozen=True)
 class Today:
-    """What was said since midnight where the business is, and who waits for a person now."""
+    """What was said since midnight where the business is; `answered` by an assistant alone."""
 
     conversations: int
     turns: int
+    answered: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What waits for somebody of the business.
+
+    Customers whom nobody has taken yet, and for how many seconds the first of them waits;
+    questions that were asked in vain; sources that could not be read; what is left to do of the
+    latest exam that is over.
+    """
+
     waiting: int
+    waiting_seconds: float | None
+    gaps: int
+    failed_sources: int
+    exam_questions: int
 
 
 async def today(tx: TenantTx) -> Today:
     return await tx.one(
         Today,
         "SELECT count(DISTINCT t.conversation_id) AS conversations, count(t.id) AS turns,"
-        " (SELECT count(*) FROM handoffs WHERE tenant_id = %(tenant)s AND closed_at IS NULL)"
-        " AS waiting FROM tenants b LEFT JOIN turns t ON t.tenant_id = b.id"
+        " count(t.id) FILTER (WHERE t.state = 'answered') AS answered"
+        " FROM tenants b LEFT JOIN turns t ON t.tenant_id = b.id"
         " AND t.accepted_at >= date_trunc('day', now(), b.timezone) WHERE b.id = %(tenant)s",
+        {"tenant": tx.tenant_id},
+    )
+
+
+async def needs(tx: TenantTx) -> Needs:
+    return await tx.one(
+        Needs,
+        "SELECT h.waiting, h.waiting_seconds,"
+        " (SELECT count(*) FROM knowledge_gaps WHERE tenant_id = %(tenant)s"
+        "  AND settled_at IS NULL) AS gaps,"
+        " (SELECT count(*) FROM sources WHERE tenant_id = %(tenant)s AND state = 'failed')"
+        "  AS failed_sources,"
+        " (SELECT count(*) FROM exam_questions q JOIN exams e ON e.tenant_id = q.tenant_id"
+        "  AND e.id = q.exam_id WHERE q.tenant_id = %(tenant)s AND e.id ="
+        "   (SELECT id FROM exams WHERE tenant_id = %(tenant)s ORDER BY id DESC LIMIT 1)"
+        "  AND e.finished_at IS NOT NULL AND q.verdict <> 'answered' AND q.resolved_at IS NULL)"
+        "  AS exam_questions"
+        " FROM (SELECT count(*) AS waiting,"
+        "  extract(epoch FROM now() - min(opened_at))::float8 AS waiting_seconds FROM handoffs"
+        "  WHERE tenant_id = %(tenant)s AND closed_at IS NULL AND claimed_at IS NULL) h",
         {"tenant": tx.tenant_id},
     )
 
