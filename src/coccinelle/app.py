@@ -20,6 +20,8 @@ from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import home as home_page
 from coccinelle.dashboard import insights as insight_pages
 from coccinelle.dashboard import keys as key_pages
+from coccinelle.dashboard import knowledge as knowledge_pages
+from coccinelle.dashboard import knowledge_questions as question_pages
 from coccinelle.dashboard import limits as limit_pages
 from coccinelle.dashboard import members as member_pages
 from coccinelle.dashboard import oidc as oidc_pages
@@ -130,6 +132,8 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     _include_pages(app, house, pages, entrance, reception)
     for group in (onboarding_pages, channel_pages):
         app.include_router(group.routes(pages, house.db, callers, public_url=settings.public_url))
+    app.include_router(knowledge_pages.routes(pages, house))
+    app.include_router(question_pages.routes(pages, house, passages=settings.passages))
 
 
 def _include_pages(
@@ -185,6 +189,7 @@ def _body_limits(settings: Settings) -> BodyLimits:
         by_prefix=(
             ("/api/v1/sources/upload", uploads),
             ("/onboarding/knowledge", uploads),
+            ("/dashboard/knowledge/files", uploads),
             ("/api/v1/", BodyLimit(settings.json_body_bytes)),
             ("/api/", chat),
             ("/webhook/", chat),

@@ -58,6 +58,7 @@ from tests.house.test_tenants_apart import fingerprint
 from tests.living import Business, client, living, move_in
 from tests.onboarding.setting import number
 from tests.scripted_llm import Say, ScriptedLLM
+from tests.wondered import wondered
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
 SLOW_QUESTION = "Comment automatiser mes emails sans me presser ?"
@@ -93,6 +94,7 @@ class Street:
     onboarding_id: str
     question_id: str
     handoff_id: str
+    gap_id: str
     described: dict[str, Any]
 
     def client(self, *, by: By) -> httpx2.AsyncClient:
@@ -125,6 +127,7 @@ class Street:
             "{session_id}": self.onboarding_id,
             "{question_id}": self.question_id,
             "{handoff_id}": self.handoff_id,
+            "{gap_id}": self.gap_id,
             "{model}": "audrey",
         }
         for name, value in values.items():
@@ -149,7 +152,8 @@ async def street(
         onboarding_id = await begun(url, people[0])
         asked = str((await examined(house.db, rivoli.id)).gap_id)
         wanted = await asked_for(url, people[0], rivoli, token, ids[0])
-        begun_ids = onboarding_id, asked, wanted
+        gap_id = (await wondered(house.db, rivoli.id, rivoli.source_id)).gap_id
+        begun_ids = onboarding_id, asked, wanted, str(gap_id)
         yield Street(url, rivoli, *ids, token, page, *people, *begun_ids, described)
 
 
@@ -222,7 +226,9 @@ async def crowd(
         async with living(addresses, data, environment=environment) as (house, url):
             nordlys = await move_in(house, "nordlys")
             owner = await joined(house, nordlys.id)
-            street = Street(url, nordlys, "", "", "", Page({}, ""), owner, owner, "", "", "", {})
+            street = Street(
+                url, nordlys, "", "", "", Page({}, ""), owner, owner, "", "", "", "", {}
+            )
             slow = [asyncio.create_task(dripping(street)) for _ in range(20)]
             yield Crowd(street, slow)
             for one in slow:
@@ -482,7 +488,12 @@ DOORS = {
     "POST /webhook/chat": Door(lambda: [_webhook()], shape="v1"),
     "POST /v1/chat/completions": Door(lambda: [_completion()], shape="openai", by="api_key"),
     "POST /api/v1/sources": Door(_sources, by="api_key", status=201),
-    "PATCH /api/v1/sources/{source_id}": Door(lambda: [{"agents": ["audrey"]}], by="api_key"),
+    "PATCH /api/v1/sources/{source_id}": Door(
+        lambda: [{"agents": ["audrey"], "title": "Questions"}], by="api_key"
+    ),
+    "POST /api/v1/knowledge/gaps/{gap_id}/answer": Door(
+        lambda: [{"text": "Sous quatorze jours."}], by="api_key"
+    ),
     "POST /api/v1/knowledge/search": Door(
         lambda: [{"question": QUESTION, "agent": "audrey", "limit": 3}], by="api_key"
     ),

@@ -26,6 +26,7 @@ from tests.living import Business, client, living, move_in
 
 REVIEWED = Path(__file__).parent / "routes.txt"
 DESCRIBED = {"customers", "programs", "owners", "managers", "newcomers", "people", "teams"}
+OF_KNOWLEDGE = ("source_id", "document_id", "gap_id")
 DOCS = {"GET /docs", "GET /docs/oauth2-redirect", "GET /openapi.json"}
 
 
@@ -294,7 +295,7 @@ def valid(name: str) -> bytes:
 def written(path: str) -> str:
     """The address of a path of OpenAPI, with ids that nobody has."""
     ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id", "handoff_id")
-    for name in ("id", "conversation_id", "turn_id", "source_id", "model", *ids):
+    for name in ("id", "conversation_id", "turn_id", *OF_KNOWLEDGE, "model", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     return path + ("?user_id=u" if path.endswith("/messages") else "")
 

@@ -25,6 +25,7 @@ from tests.accounts import PASSWORD, Account, joined
 from tests.examined import Examined, examined
 from tests.house.test_openapi import KINDS
 from tests.living import Business, client, living, move_in
+from tests.wondered import Wondered, wondered
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
 
@@ -49,6 +50,7 @@ class Street:
     onboarding_id: UUID
     examined: Examined
     number_id: UUID
+    wondered: Wondered
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +78,19 @@ async def street(
         invitation_id, key_ids, session_id = await lent(url, people[0])
         theirs = invitation_id, key_ids, session_id, await begun(url, people[0])
         known = await examined(house.db, rivoli.id)
+        unknown = await wondered(house.db, rivoli.id, rivoli.source_id)
         yield Street(
-            house, url, rivoli, nordlys, *ids, people[0], people[1], *theirs, known, number.id
+            house,
+            url,
+            rivoli,
+            nordlys,
+            *ids,
+            people[0],
+            people[1],
+            *theirs,
+            known,
+            number.id,
+            unknown,
         )
 
 
@@ -178,6 +191,18 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
             {"json": {"question": QUESTION}},
         ),
         "GET /api/v1/knowledge/gaps": ("/api/v1/knowledge/gaps", {}),
+        "GET /api/v1/documents/{document_id}": (
+            f"/api/v1/documents/{street.wondered.document_id}",
+            {},
+        ),
+        "POST /api/v1/knowledge/gaps/{gap_id}/answer": (
+            f"/api/v1/knowledge/gaps/{street.wondered.gap_id}/answer",
+            {"json": {"text": "Sous quatorze jours."}},
+        ),
+        "POST /api/v1/knowledge/gaps/{gap_id}/dismiss": (
+            f"/api/v1/knowledge/gaps/{street.wondered.gap_id}/dismiss",
+            {},
+        ),
     }
     routes |= of_people(street) | of_onboarding(street)
     routes |= of_conversations(street) | of_handoffs(street)

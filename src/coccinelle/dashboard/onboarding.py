@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from coccinelle.dashboard import onboarding_forms as forms
@@ -18,11 +17,13 @@ from coccinelle.dashboard.channels import make_own_key
 from coccinelle.dashboard.onboarding_views import Here, Screen
 from coccinelle.dashboard.pages import Pages, read_form, see_other
 from coccinelle.dashboard.translation import language_of
+from coccinelle.dashboard.uploads import read_upload
 from coccinelle.foundation.database import Database, TenantTx
-from coccinelle.foundation.errors import CoccinelleError, FieldError, Invalid
+from coccinelle.foundation.errors import CoccinelleError
 from coccinelle.foundation.i18n import Locale, locale_of
 from coccinelle.knowledge import actions as knowledge
-from coccinelle.knowledge.model import NewSource, Question, file_source, is_storable
+from coccinelle.knowledge import store as knowledge_store
+from coccinelle.knowledge.model import NewSource, Question, SourceNotFound
 from coccinelle.onboarding import actions, exams
 from coccinelle.onboarding import store as onboarding_store
 from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
@@ -51,8 +52,9 @@ class Sent:
 
     @property
     def only_asks(self) -> bool:
-        """Whether it is about what a site proposes, or the exam: no step is saved."""
-        return any(name in self.form for name in ("read", "take", "start", "question"))
+        """Whether it is about what a site proposes, the exam, or one source: no step is saved."""
+        names = ("read", "take", "start", "question", "remove")
+        return any(name in self.form for name in names)
 
 
 def routes(
@@ -122,7 +124,7 @@ class _Wizard:
                 if not sent.only_asks:
                     await self._note(caller, held, screen, error)
                 return await self._refused(request, caller, screen, error, sent)
-            if screen == "business" and sent.only_asks:
+            if screen in ("business", "knowledge") and sent.only_asks:
                 return await self._filled(request, caller, screen, sent)
             return see_other(_following(screen, sent))
 
@@ -204,6 +206,9 @@ async def _save_assistant(tx: TenantTx, caller: Caller, held: Held, sent: Sent) 
 
 async def _save_knowledge(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> None:
     """Site and questions are said anew as a whole; files are added to those that are there."""
+    if "remove" in sent.form:
+        sent.form = await _removed(tx, sent.form)
+        return
     asked = forms.knowledge(sent.form)
     body = asked.body
     pairs = [Question(pair.question, pair.answer) for pair in body.faqs]
@@ -217,6 +222,16 @@ async def _save_knowledge(tx: TenantTx, caller: Caller, held: Held, sent: Sent) 
             tx, actor_of(caller), held.id, website=body.website, faqs=pairs
         )
     await knowledge.add_files(tx, sent.files)
+
+
+async def _removed(tx: TenantTx, form: Mapping[str, str]) -> dict[str, str]:
+    """Remove a source, if it is still there; what the form goes on saying, without what it was."""
+    source_id = forms.source_id(form)
+    gone = {SITE_SLOT: "website", FAQ_SLOT: "faqs."}
+    names = [gone[slot] for slot in gone if await knowledge_store.in_slot(tx, slot) == source_id]
+    with suppress(SourceNotFound):
+        await knowledge.remove(tx, source_id)
+    return {name: "" if name.startswith(tuple(names)) else value for name, value in form.items()}
 
 
 async def _correct(tx: TenantTx, caller: Caller, held: Held, sent: Sent) -> None:
@@ -275,20 +290,4 @@ async def _read(request: Request, screen: Screen) -> Sent:
     kind = request.headers.get("content-type", "")
     if screen != "knowledge" or not kind.startswith("multipart/form-data"):
         return Sent(await read_form(request))
-    async with request.form(max_files=MAX_FILES, max_fields=MAX_FORM_FIELDS) as parts:
-        fields, files = {}, []
-        for name, part in parts.multi_items():
-            if not isinstance(part, UploadFile):
-                fields[name] = part
-            elif part.filename:
-                files.append(await _file(part))
-    if not all(is_storable(text) for pair in fields.items() for text in pair):
-        raise Invalid("unstorable_characters")
-    return Sent(fields, files)
-
-
-async def _file(part: UploadFile) -> NewSource:
-    name, kind = part.filename or "document", part.content_type or ""
-    if not (is_storable(name) and is_storable(kind)):
-        raise Invalid(errors=(FieldError("files", "unstorable_characters"),))
-    return file_source(await part.read(), filename=name, media_type=kind or None)
+    return Sent(*await read_upload(request, max_files=MAX_FILES, max_fields=MAX_FORM_FIELDS))

@@ -22,8 +22,9 @@ from coccinelle.agents.types import usual as usually
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
 from coccinelle.evals.exam.model import ExamQuestionNotFound
 from coccinelle.foundation.errors import Invalid
+from coccinelle.foundation.ids import SourceId
 from coccinelle.foundation.problems import invalid_fields
-from coccinelle.knowledge.model import Question
+from coccinelle.knowledge.model import Question, SourceNotFound
 from coccinelle.numbers.model import written
 from coccinelle.onboarding.api_model import (
     AssistantBody,
@@ -119,6 +120,14 @@ def question_id(form: Form) -> UUID:
         return UUID(form.get("question", ""))
     except ValueError as error:
         raise ExamQuestionNotFound from error
+
+
+def source_id(form: Form) -> SourceId:
+    """The source that a form is about. Raises `SourceNotFound`."""
+    try:
+        return SourceId(UUID(form.get("remove", "")))
+    except ValueError as error:
+        raise SourceNotFound from error
 
 
 def business_values(tenant: Tenant) -> dict[str, str]:

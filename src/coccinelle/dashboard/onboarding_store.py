@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import SourceId
 from coccinelle.onboarding.model import Held
-
-
-@dataclass(frozen=True)
-class Read:
-    """What was read of a source: documents that answer, documents that could not be read."""
-
-    source_id: SourceId
-    documents: int
-    failed: int
 
 
 async def latest_onboarding(tx: TenantTx) -> Held | None:
@@ -35,14 +23,3 @@ async def has_taken_exam(tx: TenantTx) -> bool:
         [tx.tenant_id],
     )
     return found
-
-
-async def documents_read(tx: TenantTx) -> list[Read]:
-    """By source, those that have any."""
-    return await tx.all(
-        Read,
-        "SELECT source_id, count(*) FILTER (WHERE failure_code IS NULL) AS documents,"
-        " count(*) FILTER (WHERE failure_code IS NOT NULL) AS failed"
-        " FROM documents WHERE tenant_id = %s GROUP BY source_id",
-        [tx.tenant_id],
-    )

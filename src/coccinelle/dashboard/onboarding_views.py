@@ -19,15 +19,16 @@ from coccinelle.appointments import actions as appointments
 from coccinelle.appointments import store as appointments_store
 from coccinelle.appointments.model import Opening
 from coccinelle.dashboard import onboarding_forms as forms
-from coccinelle.dashboard import onboarding_store as store
+from coccinelle.dashboard.knowledge_views import Known
+from coccinelle.dashboard.knowledge_views import known as known_sources
 from coccinelle.evals.exam import actions as exam_actions
 from coccinelle.evals.exam.model import Exam, ExamNotFound
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import Invalid
-from coccinelle.foundation.i18n import Locale, sentence
+from coccinelle.foundation.i18n import Locale
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge import store as knowledge_store
-from coccinelle.knowledge.model import Question, Source, questions
+from coccinelle.knowledge.model import Question, questions
 from coccinelle.knowledge.suggest import Proposal
 from coccinelle.numbers import actions as numbers
 from coccinelle.numbers.model import Number, normalised, written
@@ -77,22 +78,6 @@ class Here:
     agent: Agent | None
     first: Agent | None
     number: Number | None
-
-
-@dataclass(frozen=True)
-class Known:
-    """A source in plain words: what was read of it, or why nothing could be."""
-
-    source: Source
-    documents: int
-    failed: int
-    why: str | None
-
-    @property
-    def percent(self) -> int:
-        """How far it is understood, once all of it was read."""
-        total = self.source.chunks_total
-        return round(100 * self.source.chunks_done / total) if total else 0
 
 
 def place_of(screen: Screen) -> Place:
@@ -250,9 +235,8 @@ async def done(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lang: Lo
 
 async def sources(tx: TenantTx, lang: Locale) -> list[Known]:
     """Every source, the newest first."""
-    read = {one.source_id: one for one in await store.documents_read(tx)}
     found, _ = await knowledge.listed(tx, limit=MAX_SOURCES)
-    return [_known(source, read.get(source.id), lang) for source in found]
+    return await known_sources(tx, found, lang)
 
 
 async def own_key(tx: TenantTx) -> PublicKey | None:
@@ -285,13 +269,6 @@ def _prices(proposed: Proposed | None, lang: Locale) -> list[tuple[str, str]]:
         (one.name, format_currency(one.price_cents / 100, "EUR", locale=lang))
         for one in (found.services if found else ())
     ]
-
-
-def _known(source: Source, read: store.Read | None, lang: Locale) -> Known:
-    why = None
-    if source.failure_code is not None:
-        why = sentence(source.failure_code, lang, **(source.failure_values or {}))
-    return Known(source, read.documents if read else 0, read.failed if read else 0, why)
 
 
 async def _knowledge_values(tx: TenantTx, at: Here) -> dict[str, str]:
