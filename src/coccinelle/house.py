@@ -43,6 +43,8 @@ from coccinelle.providers.model import Deadlines, Endpoint, openrouter
 from coccinelle.providers.oidc import Client, Oidc
 from coccinelle.providers.rerank.cohere import CohereReranker
 from coccinelle.providers.rerank.model import Reranker
+from coccinelle.providers.speech import elevenlabs
+from coccinelle.providers.speech.model import Voices
 from coccinelle.providers.wire import Wire
 from coccinelle.tenants.accounts.passwords import Passwords
 
@@ -62,6 +64,7 @@ class House:
     outgoing: Outgoing
     oidc: Oidc | None
     mailer: Mailer
+    voices: Voices | None
     passwords: Passwords
     breakers: Breakers
     views: Views
@@ -157,6 +160,7 @@ def _assembled(
         outgoing=outgoing,
         oidc=oidc,
         mailer=_mailer(settings),
+        voices=_voices(settings, wire, outgoing),
         passwords=Passwords(max_waiting=settings.password_queue),
         breakers=breakers,
         views=views,
@@ -283,6 +287,16 @@ def _reranker(settings: Settings, wire: Wire) -> Reranker | None:
         settings.rerank_base_url, key.get_secret_value() if key else None, name="rerank"
     )
     return CohereReranker(wire, endpoint, settings.rerank_model)
+
+
+def _voices(settings: Settings, wire: Wire, outgoing: Outgoing) -> Voices | None:
+    if settings.elevenlabs_api_key is None:
+        return None
+    key = settings.elevenlabs_api_key.get_secret_value()
+    endpoint = Endpoint(
+        settings.elevenlabs_base_url, name=elevenlabs.PROVIDER, headers={"xi-api-key": key}
+    )
+    return elevenlabs.ElevenLabsVoices(wire, outgoing, endpoint)
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -33,6 +33,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from coccinelle.agents.actions import create as hire
 from coccinelle.app import create_app
 from coccinelle.conversations.model import Arrival
 from coccinelle.foundation.embedded import EmbeddedPostgres
@@ -55,12 +56,13 @@ from tests.house.hostile import (
     replaced,
 )
 from tests.house.test_tenants_apart import fingerprint
-from tests.living import Business, client, living, move_in
+from tests.living import Business, client, configuration, living, move_in
 from tests.onboarding.setting import number
 from tests.scripted_llm import Say, ScriptedLLM
 from tests.wondered import wondered
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
+OWN_KEY = "zelie"
 SLOW_QUESTION = "Comment automatiser mes emails sans me presser ?"
 WHEN = "2026-11-03T12:00:00Z"
 LOCALES: tuple[Locale, Locale] = ("fr", "en")
@@ -129,6 +131,8 @@ class Street:
             "{handoff_id}": self.handoff_id,
             "{gap_id}": self.gap_id,
             "{model}": "audrey",
+            "{key}": OWN_KEY,
+            "{number}": "1",
         }
         for name, value in values.items():
             path = path.replace(name, value)
@@ -143,6 +147,8 @@ async def street(
         rivoli = await move_in(house, "rivoli")
         async with client(url, rivoli) as customer:
             answer = await customer.post("/api/chat", json=_chat())
+        async with house.db.tenant(rivoli.id) as tx:
+            await hire(tx, key=OWN_KEY, position=9, configuration=configuration("Zélie", "rien"))
         described = create_app(house, Health({})).openapi()
         told = answer.json()
         token = answer.headers["X-Visitor-Token"]
@@ -415,6 +421,42 @@ ONBOARDING: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "knowledge": _knowledge,
 }
 
+
+def _draft() -> list[dict[str, Any]]:
+    voice = {
+        "provider": "elevenlabs",
+        "voice_id": "pNInz6",
+        "language": "fr-FR",
+        "settings": {},
+    }
+    texts = ("greeting", "persona", "description", "fallback_message", "composer_intro")
+    lists = {"examples": ["Livrez-vous ?"], "keywords": ["livraison"], "models": ["m"]}
+    said = {**dict.fromkeys(texts, "Bonjour."), **lists, "voice": voice}
+    return [
+        {"name": "Zélie", "language": "en", "temperature": 0.5, **said},
+        {"revision": None},
+    ]
+
+
+AGENTS = {
+    f"POST /api/v1/agents/{{key}}/{verb}": Door(
+        lambda: [{"revision": 2**31 - 1}],
+        by="session",
+        status=409,
+        needs_body=False,
+        takes_odd_values=False,
+    )
+    for verb in ("publish", "retire", "versions/{number}/publish")
+} | {
+    "POST /api/v1/agents": Door(
+        lambda: [{"name": "Zoé", "type": "custom", "language": "fr"}],
+        by="session",
+        status=201,
+    ),
+    "PUT /api/v1/agents": Door(lambda: [{"keys": [OWN_KEY]}], by="session"),
+    "PATCH /api/v1/agents/{key}": Door(_draft, by="session"),
+}
+
 DOORS = {
     f"POST /api/v1/onboarding/session/{{session_id}}/{step}": Door(bodies, by="session")
     for step, bodies in ONBOARDING.items()
@@ -498,6 +540,7 @@ DOORS = {
         lambda: [{"question": QUESTION, "agent": "audrey", "limit": 3}], by="api_key"
     ),
 }
+DOORS |= AGENTS
 
 
 def body_schemas(described: dict[str, Any]) -> dict[str, dict[str, Any]]:

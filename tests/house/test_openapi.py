@@ -235,7 +235,7 @@ def requests(
 ) -> Iterator[tuple[str, dict[str, Any], set[int]]]:
     """What is asked of an operation, and the statuses that may come of it."""
     by_key = {"Authorization": f"Bearer {described.business.api_key}"}
-    if KINDS[name] == "teams":
+    if KINDS[name] in ("teams", "managers"):
         by_key = described.person.headers
     is_knowledge = name.split()[1].startswith("/api/v1/")
     weak = described.chat_key if is_knowledge else described.knowledge_key
@@ -297,6 +297,7 @@ def written(path: str) -> str:
     ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id", "handoff_id")
     for name in ("id", "conversation_id", "turn_id", *OF_KNOWLEDGE, "model", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
+    path = path.replace("{number}", "1")
     return path + ("?user_id=u" if path.endswith("/messages") else "")
 
 

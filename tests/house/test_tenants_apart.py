@@ -14,6 +14,7 @@ import pytest
 
 from coccinelle.agents import store as agents
 from coccinelle.conversations.model import Arrival
+from coccinelle.agents.actions import create as hire
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.ids import HandoffId
 from coccinelle.foundation.jobs import jobs, queue, work
@@ -24,10 +25,11 @@ from coccinelle.numbers import actions as numbers
 from tests.accounts import PASSWORD, Account, joined
 from tests.examined import Examined, examined
 from tests.house.test_openapi import KINDS
-from tests.living import Business, client, living, move_in
+from tests.living import Business, client, configuration, living, move_in
 from tests.wondered import Wondered, wondered
 
 QUESTION = "Comment automatiser mes emails de bienvenue ?"
+OWN_KEY = "a-rivoli"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ async def street(
             assert answer.status_code == 200, answer.text
             assert rivoli.canary in answer.json()["message"]
         async with house.db.tenant(rivoli.id) as tx:
+            await hire(tx, key=OWN_KEY, position=9, configuration=configuration("Ada", "rien"))
             row = await tx.value("SELECT id FROM conversations WHERE tenant_id = %s", [rivoli.id])
             handoff_id = await handoffs.open(tx, conversation_id=row, reason="asked")
             called = f"+3361{uuid4().int % 10**7:07}"
@@ -205,7 +208,7 @@ def foreign(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         ),
     }
     routes |= of_people(street) | of_onboarding(street)
-    routes |= of_conversations(street) | of_handoffs(street)
+    routes |= of_agents(street) | of_conversations(street) | of_handoffs(street)
     for prefix in ("/api", "/api/v2"):
         shown = {"headers": {"X-Visitor-Token": street.visitor_token}}
         named = prefix + "/conversations/{conversation_id}"
@@ -308,13 +311,33 @@ def of_onboarding(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         f"{named}/complete": (f"{session}/complete", {}),
         f"GET {base}/agent-types": (f"{base}/agent-types", {}),
         f"GET {base}/sectors": (f"{base}/sectors", {}),
-        "GET /api/v1/agents": ("/api/v1/agents", {}),
         "GET /api/v1/numbers": ("/api/v1/numbers", {}),
         **{
             f"GET /api/v1/insights/{name}": (f"/api/v1/insights/{name}", {})
             for name in ("overview", "series", "agents")
         },
         "DELETE /api/v1/numbers/{number_id}": (f"/api/v1/numbers/{street.number_id}", {}),
+    }
+
+
+def of_agents(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The same of agents: only the first business has one of this key."""
+    base = f"/api/v1/agents/{OWN_KEY}"
+    named = "/api/v1/agents/{key}"
+    voice = "/api/v1/voices/elevenlabs/x"
+    return {
+        "GET /api/v1/agents": ("/api/v1/agents", {}),
+        "POST /api/v1/agents": ("/api/v1/agents", {"json": {"name": "Intruse"}}),
+        "PUT /api/v1/agents": ("/api/v1/agents", {"json": {"keys": [OWN_KEY]}}),
+        f"GET {named}": (base, {}),
+        f"PATCH {named}": (base, {"json": {"name": "Intruse"}}),
+        f"DELETE {named}/draft": (f"{base}/draft", {}),
+        f"POST {named}/publish": (f"{base}/publish", {}),
+        f"POST {named}/retire": (f"{base}/retire", {}),
+        f"GET {named}/versions": (f"{base}/versions", {}),
+        f"POST {named}/versions/{{number}}/publish": (f"{base}/versions/1/publish", {}),
+        "GET /api/v1/voices": ("/api/v1/voices", {}),
+        "GET /api/v1/voices/{provider}/{voice_id}/preview": (f"{voice}/preview", {}),
     }
 
 
@@ -358,6 +381,8 @@ OWN = OF_ONESELF | {
     "GET /api/v1/onboarding/agent-types",
     "GET /api/v1/onboarding/sectors",
     "GET /api/v1/agents",
+    "POST /api/v1/agents",
+    "GET /api/v1/voices",
     "GET /api/v1/numbers",
     "GET /api/v1/insights/overview",
     "GET /api/v1/insights/series",

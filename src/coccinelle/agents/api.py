@@ -1,105 +1,81 @@
-"""Agents over HTTP, under /api/v1: who answers, as the live versions say."""
+"""Agents over HTTP, under /api/v1: who answers, what is being written, what was published."""
 
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
 
-from coccinelle.agents import store
-from coccinelle.agents.model import Agent, AgentType, Setting
-from coccinelle.agents.store import LiveVersion
-from coccinelle.foundation.database import Database
+from coccinelle.agents import actions
+from coccinelle.agents.api_model import (
+    MAX_REVISION,
+    AgentOut,
+    AgentPage,
+    DraftBody,
+    NewAgentBody,
+    OrderBody,
+    SeenBody,
+    VersionPage,
+    agent_out,
+    version_out,
+)
+from coccinelle.agents.publishing import Publishing
+from coccinelle.agents.sectors import sector_of
+from coccinelle.agents.types import configured, rewritten
+from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.lists import Cursor, Limit
 from coccinelle.foundation.problems import documented
-from coccinelle.tenants.model import Caller
+from coccinelle.tenants import store as tenants
+from coccinelle.tenants.audit import actor_of
+from coccinelle.tenants.model import Caller, Tenant
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
-AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e21"
+KeyInPath = Annotated[str, Path(max_length=63, description="Key of the agent.", examples=["leyna"])]
+NumberInPath = Annotated[
+    int, Path(ge=1, le=MAX_REVISION, description="Number of the version.", examples=[1])
+]
+SeenRevision = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_REVISION,
+        description="Of the agent as it was read; absent: whatever there is.",
+        examples=[3],
+    ),
+]
 _PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `manage` (`scope_missing`).",
+    404: "The business has no agent of this key (`agent_not_found`), or the agent no version of"
+    " this number (`agent_version_not_found`).",
+    409: "Somebody changed the agent since it was read (`agent_changed`); it has no draft"
+    " (`agent_no_draft`); nobody else would answer (`last_agent`); there are as many agents as"
+    " there may be (`too_many_agents`).",
+    413: "The request is too large; `code` says which limit.",
     422: "Something in the request cannot be accepted; `errors` names the fields.",
     500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer; `Retry-After` says when to ask again.",
 }
 
 
-class VoiceOut(BaseModel):
-    """How an agent sounds."""
-
-    provider: str = Field(description="Of speech.", examples=["default"])
-    voice_id: str = Field(description="As the provider calls it.", examples=["female"])
-    language: str = Field(description="What it speaks.", examples=["fr-FR"])
-    settings: dict[str, Setting] = Field(
-        description="The provider's own.", examples=[{"speed": 1.1}]
-    )
-
-
-class VersionOut(BaseModel):
-    """A version of an agent, as it was published."""
-
-    number: int = Field(description="The first one is 1.", examples=[2])
-    name: str = Field(description="What customers call it.", examples=["Leyna"])
-    type: AgentType = Field(description="What it is for.", examples=["multi_purpose"])
-    description: str = Field(
-        description="What the orchestrator reads.",
-        examples=["Leyna répond à toutes les questions."],
-    )
-    persona: str = Field(description="What it is to be and do.", examples=["Tu t'appelles Leyna."])
-    greeting: str = Field(
-        description="What it says first.", examples=["Garage Dupont, bonjour ! Je suis Leyna."]
-    )
-    fallback_message: str = Field(
-        description="What it says without an answer.", examples=["Je n'ai pas cette information."]
-    )
-    language: str = Field(description="What it writes.", examples=["fr"])
-    examples: list[str] = Field(
-        description="Questions that it is for.", examples=[["Quels sont vos horaires ?"]]
-    )
-    keywords: list[str] = Field(description="Words that it is for.", examples=[["horaires"]])
-    voice: VoiceOut = Field(description="How it sounds.")
-    enable_appointments: bool = Field(
-        description="Whether it may book appointments.", examples=[False]
-    )
-    enable_products: bool = Field(
-        description="Whether it may look into the catalogue.", examples=[False]
-    )
-    published_at: datetime = Field(
-        description="Since when it answers.", examples=["2026-11-03T12:05:00Z"]
-    )
-
-
-class AgentOut(BaseModel):
-    """An agent."""
-
-    id: UUID = Field(description="Of the agent.", examples=[AN_ID])
-    key: str = Field(description="Its name for programs; it never changes.", examples=["leyna"])
-    name: str = Field(description="What customers call it.", examples=["Leyna"])
-    position: int = Field(description="Its place among the agents, from 0.", examples=[0])
-    live_version: VersionOut = Field(description="The version that answers.")
-
-
-class AgentPage(BaseModel):
-    """Some of the agents."""
-
-    items: list[AgentOut] = Field(description="In their order.")
-    next_cursor: UUID | None = Field(
-        description="To ask for the items after these; none at the end.", examples=[AN_ID]
-    )
-
-
-def routes(db: Database, caller: Authenticate) -> APIRouter:
+def routes(db: Database, caller: Authenticate, publishing: Publishing) -> APIRouter:
     """The routes of agents.
 
     Args:
         caller: says who asks, and raises unless they may manage the business.
     """
-    Who = Annotated[Caller, Depends(caller)]  # noqa: N806
     api = APIRouter(prefix="/api/v1", tags=["agents"])
+    api.include_router(_reading_routes(db, caller))
+    api.include_router(_draft_routes(db, caller))
+    api.include_router(_publishing_routes(caller, publishing))
+    return api
+
+
+def _reading_routes(db: Database, caller: Authenticate) -> APIRouter:
+    Who = Annotated[Caller, Depends(caller)]  # noqa: N806
+    api = APIRouter()
 
     @api.get(
         "/agents",
@@ -108,50 +84,180 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
         responses=_problems(422),
     )
     async def list_agents(who: Who, limit: Limit = 50, cursor: Cursor = None) -> AgentPage:
-        """Those that answer, in their order, each with the version that answers now."""
+        """In their order, also those that were never published and those that were retired."""
         async with db.tenant(who.tenant_id) as tx:
-            live = await store.live_agents(tx)
-            versions = await store.live_versions(tx)
-        first = 1 + next((n for n, agent in enumerate(live) if agent.id == cursor), -1)
-        return _page(live[first:], limit, versions)
+            found = await actions.managed(tx)
+        first = 1 + next((n for n, agent in enumerate(found) if agent.id == cursor), -1)
+        items = [agent_out(one) for one in found[first : first + limit]]
+        is_last = first + limit >= len(found)
+        return AgentPage(items=items, next_cursor=None if is_last else items[-1].id)
+
+    @api.get(
+        "/agents/{key}",
+        summary="Read an agent",
+        response_description="The agent.",
+        responses=_problems(404, 422),
+    )
+    async def read_agent(who: Who, key: KeyInPath) -> AgentOut:
+        """What answers, and the draft with what differs."""
+        async with db.tenant(who.tenant_id) as tx:
+            return agent_out(await actions.one(tx, key))
+
+    @api.get(
+        "/agents/{key}/versions",
+        summary="List the versions of an agent",
+        response_description="Some of its versions.",
+        responses=_problems(404, 422),
+    )
+    async def list_versions(
+        who: Who,
+        key: KeyInPath,
+        limit: Limit = 50,
+        cursor: Annotated[
+            int | None,
+            Query(
+                ge=1,
+                le=MAX_REVISION,
+                description="`next_cursor` of the answer before.",
+                examples=[2],
+            ),
+        ] = None,
+    ) -> VersionPage:
+        """What was published, newest first; it never changes."""
+        async with db.tenant(who.tenant_id) as tx:
+            found = await actions.versions(tx, key, limit=limit + 1, before=cursor)
+        items = [version_out(one) for one in found[:limit]]
+        more = len(found) > limit
+        return VersionPage(items=items, next_cursor=items[-1].number if more else None)
 
     return api
 
 
-def _page(live: Sequence[Agent], limit: int, versions: dict[Any, LiveVersion]) -> AgentPage:
-    items = [_agent_out(one, versions[one.version_id]) for one in live[:limit]]
-    return AgentPage(items=items, next_cursor=items[-1].id if len(live) > limit else None)
+def _draft_routes(db: Database, caller: Authenticate) -> APIRouter:
+    Who = Annotated[Caller, Depends(caller)]  # noqa: N806
+    api = APIRouter()
 
-
-def _agent_out(agent: Agent, version: LiveVersion) -> AgentOut:
-    said, voice = agent.configuration, agent.configuration.voice
-    return AgentOut(
-        id=agent.id,
-        key=agent.key,
-        name=agent.name,
-        position=agent.position,
-        live_version=VersionOut(
-            number=version.number,
-            name=said.name,
-            type=said.type,
-            description=said.description,
-            persona=said.persona,
-            greeting=said.greeting,
-            fallback_message=said.fallback_message,
-            language=said.language,
-            examples=list(said.examples),
-            keywords=list(said.keywords),
-            voice=VoiceOut(
-                provider=voice.provider,
-                voice_id=voice.id,
-                language=voice.language,
-                settings=dict(voice.settings),
-            ),
-            enable_appointments=said.enable_appointments,
-            enable_products=said.enable_products,
-            published_at=version.published_at,
-        ),
+    @api.post(
+        "/agents",
+        status_code=201,
+        summary="Create an agent",
+        response_description="The agent, as a draft.",
+        responses=_problems(409, 413, 422),
     )
+    async def create_agent(who: Who, body: NewAgentBody) -> AgentOut:
+        """No customer meets it until its draft is published. Its key is made of its name."""
+        async with db.tenant(who.tenant_id) as tx:
+            tenant = await _tenant(tx)
+            draft = configured(
+                body.type,
+                body.language or ("en" if tenant.locale == "en" else "fr"),
+                name=body.name,
+                company=tenant.company_name,
+                sector=sector_of(tenant.sector),
+            )
+            return agent_out(await actions.create_draft(tx, actor_of(who), draft))
+
+    @api.patch(
+        "/agents/{key}",
+        summary="Write the draft of an agent",
+        response_description="The agent with its draft.",
+        responses=_problems(404, 409, 413, 422),
+    )
+    async def write_draft(who: Who, key: KeyInPath, body: DraftBody) -> AgentOut:
+        """What answers stays as it is. A draft that says the same as that is none."""
+        async with db.tenant(who.tenant_id) as tx:
+            tenant = await _tenant(tx)
+            before = (await actions.one(tx, key)).written
+            draft = rewritten(
+                before,
+                body.changes,
+                company=tenant.company_name,
+                sector=sector_of(tenant.sector),
+            )
+            written = await actions.save_draft(
+                tx, actor_of(who), key, draft, revision=body.revision
+            )
+        return agent_out(written)
+
+    @api.delete(
+        "/agents/{key}/draft",
+        status_code=204,
+        response_class=Response,
+        summary="Drop the draft of an agent",
+        response_description="There is none.",
+        responses=_problems(404, 409, 422),
+    )
+    async def drop_draft(who: Who, key: KeyInPath, revision: SeenRevision = None) -> None:
+        """An agent that was never published goes with it."""
+        async with db.tenant(who.tenant_id) as tx:
+            await actions.discard_draft(tx, actor_of(who), key, revision=revision)
+
+    return api
+
+
+def _publishing_routes(caller: Authenticate, publishing: Publishing) -> APIRouter:
+    Who = Annotated[Caller, Depends(caller)]  # noqa: N806
+    api = APIRouter()
+
+    @api.put(
+        "/agents",
+        summary="Put agents in order",
+        response_description="All agents, in their order.",
+        responses=_problems(404, 413, 422),
+    )
+    async def order_agents(who: Who, body: OrderBody) -> AgentPage:
+        """The first one greets, and answers what is nobody's speciality."""
+        found = await publishing.order(who.tenant_id, actor_of(who), body.keys)
+        return AgentPage(items=[agent_out(one) for one in found], next_cursor=None)
+
+    @api.post(
+        "/agents/{key}/publish",
+        summary="Publish the draft of an agent",
+        response_description="The agent, whose draft is its live version.",
+        responses=_problems(404, 409, 413, 422),
+    )
+    async def publish_draft(who: Who, key: KeyInPath, body: SeenBody | None = None) -> AgentOut:
+        """It answers from now on, as the next version, which never changes."""
+        seen = body.revision if body else None
+        published = await publishing.publish(who.tenant_id, actor_of(who), key, revision=seen)
+        return agent_out(published)
+
+    @api.post(
+        "/agents/{key}/retire",
+        summary="Retire an agent",
+        response_description="The agent, which answers no longer.",
+        responses=_problems(404, 409, 413, 422),
+    )
+    async def retire_agent(who: Who, key: KeyInPath, body: SeenBody | None = None) -> AgentOut:
+        """What it said and its versions stay; publishing one of them lets it answer again."""
+        seen = body.revision if body else None
+        retired = await publishing.retire(who.tenant_id, actor_of(who), key, revision=seen)
+        return agent_out(retired)
+
+    @api.post(
+        "/agents/{key}/versions/{number}/publish",
+        summary="Restore a version of an agent",
+        response_description="The agent, which says what that version said.",
+        responses=_problems(404, 409, 413, 422),
+    )
+    async def restore_version(
+        who: Who, key: KeyInPath, number: NumberInPath, body: SeenBody | None = None
+    ) -> AgentOut:
+        """Its content is published anew, as the next version: what happened stays as it was."""
+        seen = body.revision if body else None
+        restored = await publishing.restore(
+            who.tenant_id, actor_of(who), key, number, revision=seen
+        )
+        return agent_out(restored)
+
+    return api
+
+
+async def _tenant(tx: TenantTx) -> Tenant:
+    found = await tenants.tenant(tx)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from coccinelle.dashboard.onboarding_views import Here, Screen
 from coccinelle.dashboard.pages import Pages, read_form, see_other
 from coccinelle.dashboard.translation import language_of
 from coccinelle.dashboard.uploads import read_upload
+from coccinelle.dashboard.voices import offered
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError
 from coccinelle.foundation.i18n import Locale, locale_of
@@ -28,6 +29,7 @@ from coccinelle.onboarding import actions, exams
 from coccinelle.onboarding import store as onboarding_store
 from coccinelle.onboarding.actions import FAQ_SLOT, SITE_SLOT
 from coccinelle.onboarding.model import Held, StepTooEarly
+from coccinelle.providers.speech.model import Voices
 from coccinelle.tenants.audit import actor_of
 from coccinelle.tenants.callers import Callers
 from coccinelle.tenants.model import Caller
@@ -58,10 +60,15 @@ class Sent:
 
 
 def routes(
-    pages: Pages, db: Database, callers: Callers, *, public_url: str | None = None
+    pages: Pages,
+    db: Database,
+    callers: Callers,
+    *,
+    public_url: str | None = None,
+    voices: Voices | None = None,
 ) -> APIRouter:
     """The screens of onboarding, for admins."""
-    wizard = _Wizard(pages, db, callers, public_url)
+    wizard = _Wizard(pages, db, callers, public_url, voices)
     router = pages.router()
     router.add_api_route(START, wizard.start, methods=["GET"])
     for screen in views.SCREENS:
@@ -73,12 +80,18 @@ def routes(
 
 class _Wizard:
     def __init__(
-        self, pages: Pages, db: Database, callers: Callers, public_url: str | None
+        self,
+        pages: Pages,
+        db: Database,
+        callers: Callers,
+        public_url: str | None,
+        voices: Voices | None,
     ) -> None:
         self._pages = pages
         self._db = db
         self._callers = callers
         self._public_url = public_url
+        self._voices = voices
 
     async def start(self, request: Request) -> Response:
         """The step to do next: where she stopped, on whatever device."""
@@ -142,6 +155,9 @@ class _Wizard:
             has_taken_exam = await store.has_taken_exam(tx)
         origin = self._public_url or self._callers.own_origin(request)
         steps = views.progress(screen, at.session, has_taken_exam=has_taken_exam)
+        if screen == "assistant":
+            spoken = found["values"].get("voice_language") or at.tenant.locale
+            found["offer"] = await offered(self._voices, language=spoken[:2])
         return {**steps, "origin": origin.rstrip("/"), **found}
 
     async def _filled(

@@ -20,6 +20,8 @@ from coccinelle.agents.model import Configuration
 from coccinelle.agents.sectors import Sector, sector_of
 from coccinelle.agents.types import usual as usually
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
+from coccinelle.dashboard.voices import KEPT as KEPT_VOICE
+from coccinelle.dashboard.voices import value_of
 from coccinelle.evals.exam.model import ExamQuestionNotFound
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.ids import SourceId
@@ -90,9 +92,14 @@ def staff(form: Form) -> Asked[StaffBody]:
 def assistant(form: Form, live: Configuration | None, tenant: Tenant) -> Asked[AssistantBody]:
     """The assistant; what the form does not show stays as it is live. Raises `Invalid`."""
     voice: Any = form.get("voice") or "female"
+    if live is not None and voice == value_of(live.voice):
+        voice = KEPT_VOICE
     if voice == KEPT_VOICE and live is not None:
         own = live.voice
         voice = {"provider": own.provider, "voice_id": own.id, "settings": dict(own.settings)}
+    elif ":" in voice:
+        provider, _, own_id = voice.partition(":")
+        voice = {"provider": provider, "voice_id": own_id}
     data: dict[str, Any] = {
         "agent_type": form.get("agent_type", ""),
         "agent_name": form.get("agent_name", ""),
@@ -185,7 +192,7 @@ def assistant_values(
     return {
         "agent_type": live.type,
         "agent_name": live.name,
-        "voice": voice.id if voice.provider == "default" else KEPT_VOICE,
+        "voice": value_of(voice),
         "voice_language": voice.language,
         "greeting": "" if is_usual else live.greeting,
         "phone_number": _shown(number, tenant),

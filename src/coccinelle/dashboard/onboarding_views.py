@@ -183,7 +183,7 @@ async def assistant(tx: TenantTx, at: Here, typed: Mapping[str, str] | None, lan
     return {
         "values": values,
         "types": [template(one, _spoken(lang)) for one in AGENT_TYPES],
-        "has_own_voice": kept["voice"] == forms.KEPT_VOICE,
+        "own_voice": kept["voice"] if ":" in kept["voice"] else "",
         "languages": _languages(kept["voice_language"], lang),
         "greets": _greets(values, at.tenant),
     }

@@ -340,6 +340,7 @@ def _headers(nonce: str, locale: Locale) -> dict[str, str]:
         "img-src 'self' data:",
         "connect-src 'self'",
         "font-src 'self'",
+        "media-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
