@@ -88,12 +88,17 @@ class Issuer:
     refuses: str | None = None
     answers: dict[str, tuple[int, str]] = field(default_factory=dict)
     document: dict[str, Any] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     slow: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.published = self.published or [self.key]
+
+    def begin_again(self) -> None:
+        """Honest, with somebody new at its browser, and as if nobody had asked it anything."""
+        self.__dict__.update(vars(Issuer(url=self.url, key=self.key)))
 
     def claims(self, nonce: str) -> dict[str, Any]:
         """What an honest token says."""
@@ -207,6 +212,8 @@ def _answer(
     if path in issuer.answers:
         status, text = issuer.answers[path]
         return status, json_type, text.encode()
+    if path in issuer.redirects:
+        return 307, [(b"location", issuer.redirects[path].encode())], b""
     if path == "/authorize":
         to = issuer.authorized(_pairs(scope["query_string"].decode()))
         return 303, [(b"location", to.encode())], b""

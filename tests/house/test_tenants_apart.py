@@ -119,7 +119,7 @@ async def credential(street: Street, business: Business, name: str) -> dict[str,
     """What opens a route to a business: its key, or the session of one of its people."""
     if KINDS.get(name) not in ("people", "managers", "teams"):
         return {"Authorization": f"Bearer {business.api_key}"}
-    if business is street.rivoli and name not in OF_ONESELF:
+    if business is street.rivoli and name not in ENDING:
         return street.owner.headers
     return (await joined(street.house, business.id)).headers
 
@@ -249,6 +249,7 @@ def of_people(street: Street) -> dict[str, tuple[str, dict[str, Any]]]:
         f"POST {auth}/password/forgot": {"email": street.owner.email},
         f"POST {auth}/password/reset": linked,
         f"POST {auth}/password/change": changed,
+        f"POST {auth}/switch": {"tenant": street.rivoli.slug},
         f"POST {auth}/invitations/accept": linked,
         f"POST {auth}/invitations": {"email": f"{uuid4().hex}@example.com"},
         "PATCH /api/v1/members/{user_id}": {"role": "member"},
@@ -375,6 +376,8 @@ OF_ONESELF = {
     "DELETE /api/v1/auth/sessions",
 }
 
+# They end the session that makes them.
+ENDING = OF_ONESELF | {"POST /api/v1/auth/switch"}
 # What belongs to whoever asks: another business's id there is an id of one's own making.
 OWN = OF_ONESELF | {
     "POST /api/v1/onboarding/session",

@@ -96,6 +96,13 @@ async def invited(
     return token_of(answer.json()["link"])
 
 
+async def login_status(anybody: httpx2.AsyncClient, account: Account, password: str) -> int:
+    body = {"email": account.email, "password": password}
+    answer = await anybody.post("/api/v1/auth/login", json=body)
+    anybody.cookies.clear()
+    return answer.status_code
+
+
 def fresh_email() -> str:
     return f"paul-{uuid4().hex[:12]}@example.com"
 
@@ -302,6 +309,55 @@ def test_a_link_leads_where_the_operator_said_or_to_this_machine(
     public_url: str | None, own_origin: str, base: str
 ) -> None:
     assert Links(public_url).base(own_origin) == base
+
+
+@pytest.mark.parametrize("own_origin", ["http://localhost:8000", "http://127.0.0.1", "http://a.b"])
+def test_a_mail_carries_no_address_that_nobody_but_its_cause_said(own_origin: str) -> None:
+    """Whoever asks for somebody else's link writes the Host header as he likes."""
+    assert Links(None, has_mail=True).base(own_origin) == ""
+    assert Links("https://chat.example.com", has_mail=True).base(own_origin) != ""
+
+
+async def test_without_an_address_of_its_own_an_installation_mails_no_link(
+    addresses: Addresses, server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    environment = {"COCCINELLE_SMTP_URL": "smtp://127.0.0.1:1"}
+    data = tmp_path_factory.mktemp("unnamed")
+    async with (
+        living(addresses, data, environment=environment) as (house, url),
+        Office(house, url).client() as anybody,
+    ):
+        lea = await signed_up(anybody)
+        before = len(jobs_named(server, "mail_password_reset"))
+        invitations = len(jobs_named(server, "mail_invitation"))
+        forged = {"Host": "localhost:8000"}
+        await anybody.post(FORGOT, json={"email": lea.email}, headers=forged)
+        email = {"email": fresh_email()}
+        invited = await anybody.post(INVITE, json=email, headers={**lea.headers, **forged})
+
+    assert [job["base_url"] for job in jobs_named(server, "mail_password_reset")[before:]] == [""]
+    assert len(jobs_named(server, "mail_invitation")) == invitations
+    assert invited.json()["link"].startswith("http://localhost:8000/invitation?token=")
+
+
+async def test_a_new_password_by_mail_forgets_the_wrong_ones_that_were_tried(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    environment = {"COCCINELLE_LOGINS_PER_EMAIL": "2"}
+    data = tmp_path_factory.mktemp("locked")
+    async with living(addresses, data, environment=environment) as (house, url):
+        office = Office(house, url)
+        async with office.client() as anybody:
+            lea, other = await signed_up(anybody), await signed_up(anybody)
+            tried = [await login_status(anybody, one, "x") for one in (lea, lea, lea)]
+            tried += [await login_status(anybody, one, "x") for one in (other, other, other)]
+            body = {"token": await reset_token(office, lea), "password": NEW_PASSWORD}
+            await anybody.post(RESET, json=body)
+            after = await login_status(anybody, lea, NEW_PASSWORD)
+            unchanged = await login_status(anybody, other, other.password)
+
+    assert tried == [401, 401, 429] * 2
+    assert (after, unchanged) == (200, 429)
 
 
 async def test_the_host_of_a_request_is_in_no_link(visitor: httpx2.AsyncClient) -> None:

@@ -296,12 +296,12 @@ def _session_routes(
         "/switch",
         summary="Work for another of one's businesses",
         response_description="A session there in place of this one.",
-        responses=problems(403, 413, 422),
+        responses=problems(403, 404, 413, 422),
     )
     async def switch(request: Request, response: Response, who: Who, body: SwitchBody) -> OpenedOut:
         """This session ends; its successor ends when this one would have.
 
-        403 `not_a_member`: she works for no such business (any more).
+        404 `tenant_not_found`: she works for no such business (any more).
         """
         opened = await entrance.switch(who, tenant=body.tenant, device=reception.device(request))
         return await reception.seated(request, response, opened)

@@ -194,11 +194,13 @@ class Entrance:
         """A session in another business of hers in place of this one, which ends as that would.
 
         Raises:
-            Forbidden: `not_a_member` of the business `tenant` (its short name).
+            NotFound: she works for no business of the short name `tenant`.
             Unauthenticated: the session has ended.
         """
         known, works_for = await self._of(caller, caller.user_id)
-        chosen = _chosen(works_for, tenant)
+        chosen = next((one for one in works_for if one.slug == tenant), None)
+        if chosen is None:
+            raise NotFound("tenant_not_found")
         async with self._db.user(known.id) as own:
             if caller.session_id and not await store.delete_session(own, caller.session_id):
                 raise Unauthenticated("session_required")
