@@ -83,6 +83,13 @@ class Settings(BaseModel):
     metrics_public: bool = Field(
         False, description="Let any address read /metrics; otherwise loopback only."
     )
+    operator_token: SecretStr | None = Field(
+        None,
+        min_length=24,
+        description=(
+            "Opens /operator/onboarding, as bearer or password; none: there is no such page."
+        ),
+    )
     trusted_proxies: CommaSeparated = Field(
         (), description="Addresses or networks, comma separated, whose X-Forwarded-For is believed."
     )
