@@ -496,6 +496,7 @@ DOORS = {
     ),
     "POST /api/v1/auth/switch": Door(
         lambda: [{"tenant": "nobodys"}], by="cookie", status=404, takes_odd_values=False
+    ),
     "POST /api/v1/auth/invitations": Door(
         lambda: [{"email": f"{_id('paul')}@example.com", "role": "admin"}],
         by="session",

@@ -378,6 +378,7 @@ OF_ONESELF = {
 
 # They end the session that makes them.
 ENDING = OF_ONESELF | {"POST /api/v1/auth/switch"}
+
 # What belongs to whoever asks: another business's id there is an id of one's own making.
 OWN = OF_ONESELF | {
     "POST /api/v1/onboarding/session",
