@@ -74,6 +74,19 @@ def is_empty(data: bytes) -> bool:
     return _CONTENT.search(data) is None
 
 
+def is_named_page(filename: str, media_type: str | None) -> bool:
+    """Whether its sender or its name calls it a web page, whatever is in it."""
+    return "html" in (_sent_as(media_type), _BY_EXTENSION.get(_extension(filename)))
+
+
+def _extension(filename: str) -> str:
+    return PurePosixPath(filename.replace("\\", "/")).suffix.lower().lstrip(".")
+
+
+def _sent_as(media_type: str | None) -> Format | None:
+    return _BY_MEDIA_TYPE.get((media_type or "").split(";")[0].strip().lower())
+
+
 def _in_zip(data: bytes) -> Format:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -99,13 +112,12 @@ def _in_ole(data: bytes) -> Format:
 
 def _text_format(data: bytes, filename: str, media_type: str | None) -> Format:
     head = data[:_HEAD_BYTES]
-    extension = PurePosixPath(filename.replace("\\", "/")).suffix.lower().lstrip(".")
+    extension = _extension(filename)
     if head.lstrip().startswith(b"{\\rtf") or extension in _NOT_PROSE or _is_binary(data, head):
         raise ParseFailed("unsupported_format")
     if _HTML.match(decode(head)):
         return "html"
-    sent_as = _BY_MEDIA_TYPE.get((media_type or "").split(";")[0].strip().lower())
-    return _BY_EXTENSION.get(extension) or sent_as or "text"
+    return _BY_EXTENSION.get(extension) or _sent_as(media_type) or "text"
 
 
 def _is_binary(data: bytes, head: bytes) -> bool:

@@ -1,19 +1,28 @@
-"""Parse a file in a child process that can be killed, and that takes nothing down with it."""
+"""Parse a file in a process of its own, which can be killed and takes nothing down with it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import signal
+import socket
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
+from subprocess import DEVNULL
+from weakref import WeakKeyDictionary, finalize
 
-from coccinelle.knowledge.parsing.detection import is_empty
+from coccinelle.knowledge.parsing.detection import is_empty, is_named_page
 from coccinelle.knowledge.parsing.model import Parsed, ParseFailed, ParseLimits
-from coccinelle.knowledge.parsing.wire import Request, decode_answer, encode_request
+from coccinelle.knowledge.parsing.wire import (
+    Order,
+    Request,
+    decode_answer,
+    encode_order,
+    encode_request,
+)
 
+IDLE_SECONDS = 30.0
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[3])
 _COMMAND = (sys.executable, "-P", "-m", "coccinelle.knowledge.parsing.child")
 _SLICE_BYTES = 256 * 1024
@@ -27,8 +36,8 @@ async def parse(
     """The sections of a PDF, DOCX, XLSX, XLS, CSV, HTML, Markdown, text, PNG or JPEG file.
 
     The kind is taken from the content, then from the name, then from `media_type`. The file is
-    read by another process, within `limits`; this one holds the bytes and the result, no more.
-    Cancelling kills that process.
+    read by another process, for this file only and within `limits`; this one holds the bytes and
+    the result, no more. Cancelling kills that process.
 
     Raises:
         ParseFailed: the reason, in a `code`: `empty_file`, `unsupported_format`, `encrypted`,
@@ -38,25 +47,108 @@ async def parse(
     if is_empty(data):
         raise ParseFailed("empty_file")
     request = Request(filename, media_type, limits)
-    child = await asyncio.create_subprocess_exec(
-        *_COMMAND,
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env=_environment(),
-        start_new_session=True,  # uvloop knows no process_group
-    )
+    answer = b""
+    for _ in range(2):
+        forks = _Forks.here()
+        answer = await _read_by(forks, request, data)
+        if answer or forks.live:
+            break
+    if not answer:
+        raise ParseFailed("file_too_complex")  # Killed by a limit before it could say all of it.
+    return decode_answer(answer)
+
+
+async def _read_by(forks: _Forks, request: Request, data: bytes) -> bytes:
+    """What a process that is forked for this file answers; nothing if it could not end that."""
+    is_page = is_named_page(request.filename, request.media_type)
+    number, line = forks.begin(is_page=is_page)
     try:
-        async with asyncio.timeout(limits.wall_seconds):
-            answer = await _converse(child, request, data)
+        async with asyncio.timeout(request.limits.wall_seconds):
+            return await _converse(line, request, data)
     except TimeoutError as error:
         raise ParseFailed("file_too_complex") from error
     finally:
-        _kill(child)
-        await asyncio.shield(child.wait())
-    if not answer:
-        raise ParseFailed("file_too_complex")  # Killed by a limit before it could say anything.
-    return decode_answer(answer)
+        forks.end(number)
+
+
+class _Forks:
+    """A process that has loaded the parsers and forks for each file; it never sees one itself.
+
+    There is one an event loop, from its first file until none was read for `IDLE_SECONDS`. It also
+    goes when this process does, however that ends.
+    """
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair()
+        self._orders.setblocking(False)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                _COMMAND,
+                stdin=theirs.fileno(),
+                stdout=DEVNULL,
+                stderr=DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
+        self._go = finalize(self, _end, self._orders, process)
+        self._last = 0
+        self._reading: set[int] = set()
+
+    @staticmethod
+    def here() -> _Forks:
+        """The one of the running loop; a new one if there is none or it was killed."""
+        loop = asyncio.get_running_loop()
+        found = _running.get(loop)
+        if found is None or not found.live:
+            found = _running[loop] = _Forks()
+        return found
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody holds the other end of our orders."""
+        try:
+            return self._orders.recv(1) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def begin(self, *, is_page: bool) -> tuple[int, socket.socket]:
+        """A new process for a file: its number, and the connection to it."""
+        self._last += 1
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            order = encode_order(Order(self._last, is_page))
+            socket.send_fds(self._orders, [order], [theirs.fileno()])
+        self._reading.add(self._last)
+        return self._last, ours
+
+    def end(self, number: int) -> None:
+        """Have the process of a file gone, if it is not."""
+        self._reading.remove(number)
+        with contextlib.suppress(OSError):  # It is gone with all of them.
+            self._orders.send(encode_order(Order(number)))
+        if not self._reading:
+            loop = asyncio.get_running_loop()
+            loop.call_later(IDLE_SECONDS, self._retire, self._last)
+
+    def _retire(self, last: int) -> None:
+        if last != self._last or self._reading:
+            return
+        loop = asyncio.get_running_loop()
+        if _running.get(loop) is self:
+            del _running[loop]
+        self._go()
+
+
+def _end(orders: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    orders.close()
+    process.kill()
+    process.wait()
+
+
+_running: WeakKeyDictionary[asyncio.AbstractEventLoop, _Forks] = WeakKeyDictionary()
 
 
 def _environment() -> dict[str, str]:
@@ -72,33 +164,28 @@ def _environment() -> dict[str, str]:
     }
 
 
-async def _converse(child: Process, request: Request, data: bytes) -> bytes:
-    """Send the file, then read the answer: no more than the limits allow."""
-    if child.stdin is None or child.stdout is None:
-        raise RuntimeError("the parsing child has no pipes")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        await _send(child.stdin, encode_request(request), data)
-    max_bytes = request.limits.chars * _ANSWER_BYTES_PER_CHAR + _SLICE_BYTES
-    answer = bytearray()
-    while part := await child.stdout.read(_SLICE_BYTES):
-        answer += part
-        if len(answer) > max_bytes:
-            raise ParseFailed("file_too_long", max_chars=request.limits.chars)
-    return bytes(answer) if await child.wait() == 0 else b""
+async def _converse(line: socket.socket, request: Request, data: bytes) -> bytes:
+    """Send the file, then read the answer: no more than the limits allow, and nothing if cut."""
+    reader, writer = await asyncio.open_unix_connection(sock=line)
+    try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await _send(writer, encode_request(request), data)
+        max_bytes = request.limits.chars * _ANSWER_BYTES_PER_CHAR + _SLICE_BYTES
+        answer = bytearray()
+        with contextlib.suppress(ConnectionResetError):
+            while part := await reader.read(_SLICE_BYTES):
+                answer += part
+                if len(answer) > max_bytes:
+                    raise ParseFailed("file_too_long", max_chars=request.limits.chars)
+        return bytes(answer) if answer.endswith(b"\n") else b""
+    finally:
+        writer.close()
 
 
-async def _send(stdin: asyncio.StreamWriter, header: bytes, data: bytes) -> None:
-    stdin.write(header)
+async def _send(writer: asyncio.StreamWriter, header: bytes, data: bytes) -> None:
+    writer.write(header)
     view = memoryview(data)
     for start in range(0, len(data), _SLICE_BYTES):
-        stdin.write(view[start : start + _SLICE_BYTES])
-        await stdin.drain()
-    stdin.close()
-    await stdin.wait_closed()
-
-
-def _kill(child: Process) -> None:
-    """The child leads its own session and process group, so whatever it started goes with it."""
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        writer.write(view[start : start + _SLICE_BYTES])
+        await writer.drain()
+    writer.write_eof()

@@ -1,4 +1,4 @@
-"""How the parsing child is asked, and how it answers, as JSON."""
+"""How parsing processes are asked, and how they answer, as JSON."""
 
 from __future__ import annotations
 
@@ -8,14 +8,37 @@ from typing import Any
 
 from coccinelle.knowledge.parsing.model import Parsed, ParseFailed, ParseLimits, Section
 
+ORDER_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Order:
+    """With a connection: have a new process read a file there. Without: end the one of `number`.
+
+    `is_page` tells that it is probably a web page, which is worth getting ready for.
+    """
+
+    number: int
+    is_page: bool = False
+
 
 @dataclass(frozen=True)
 class Request:
-    """What the child must know beside the bytes of the file."""
+    """What who reads a file must know beside its bytes."""
 
     filename: str
     media_type: str | None
     limits: ParseLimits
+
+
+def encode_order(order: Order) -> bytes:
+    """`ORDER_BYTES` bytes: orders follow each other without anything between them."""
+    return b"%15d%1d" % (order.number, order.is_page)
+
+
+def decode_order(said: bytes) -> Order:
+    """The inverse of `encode_order`."""
+    return Order(int(said[:-1]), said.endswith(b"1"))
 
 
 def encode_request(request: Request) -> bytes:
