@@ -65,6 +65,10 @@ HEARD = """() => {
     heard.push(...records.flatMap((one) => [...one.addedNodes]).map((one) => one.textContent));
   }).observe(log, { childList: true });
 }"""
+AT_REST = """(e) => Promise.allSettled(
+  e.getAnimations({ subtree: true })
+    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+    .map((one) => one.finished))"""
 SMALL = """() => {
   const roots = [document];
   for (const root of roots) {
@@ -108,6 +112,7 @@ async def answered(page: Page, site: Site, scripted: Scripted) -> None:
     await visit(page, site, scripted)
     await say(page, "Bonjour")
     await expect(shown(page)).to_be_visible()
+    await page.get_by_role("dialog").evaluate(AT_REST)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
