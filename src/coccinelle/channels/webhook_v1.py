@@ -124,7 +124,7 @@ def routes(
             body = _read(await read_json(request), message_chars)
         turn = await engine.start(_inbound(caller.tenant_id, body, address))
         result = await attended(request, turn.result())
-        if not result.text:
+        if not (result.text or result.notice):
             # It was interrupted before its first word, and this contract cannot say so.
             raise Unavailable("answer_failed")
         return _json(_answer(result))
