@@ -17,7 +17,9 @@ from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.conversations import api as conversations_api
 from coccinelle.dashboard import accounts as account_pages
 from coccinelle.dashboard import channels as channel_pages
+from coccinelle.dashboard import conversations as conversation_pages
 from coccinelle.dashboard import home as home_page
+from coccinelle.dashboard import inbox as inbox_pages
 from coccinelle.dashboard import insights as insight_pages
 from coccinelle.dashboard import keys as key_pages
 from coccinelle.dashboard import knowledge as knowledge_pages
@@ -146,6 +148,8 @@ def _include_pages(
     app.include_router(account_pages.routes(pages, db, entrance, reception, issuer=name))
     app.include_router(oidc_pages.routes(pages, db, reception, issuer))
     app.include_router(home_page.routes(pages, db))
+    app.include_router(conversation_pages.routes(pages, db))
+    app.include_router(inbox_pages.routes(pages, db))
     app.include_router(insight_pages.routes(pages, db))
     app.include_router(operator_page.routes(pages, db, house.settings.operator_token))
     app.include_router(settings_pages.routes(pages, db, entrance, reception, issuer=name))

@@ -237,19 +237,36 @@ _LINES = (
 
 
 async def lines_after(
-    tx: TenantTx, conversation_id: ConversationId, *, after_seq: int, limit: int
+    tx: TenantTx,
+    conversation_id: ConversationId,
+    *,
+    after_seq: int,
+    limit: int,
+    late: Sequence[int] = (),
 ) -> list[Line]:
-    """What was said after a line, oldest first."""
+    """What was said after a line, oldest first; and at the places `late`, whether after or not."""
     return await tx.all(
         Line,
-        f"{_LINES} AND m.seq > %(after)s ORDER BY m.seq LIMIT %(limit)s",
+        f"{_LINES} AND (m.seq > %(after)s OR m.seq = ANY(%(late)s::integer[]))"
+        " ORDER BY m.seq LIMIT %(limit)s",
         {
             "tenant": tx.tenant_id,
             "conversation": conversation_id,
             "after": after_seq,
+            "late": list(late),
             "limit": limit,
         },
     )
+
+
+async def awaited(tx: TenantTx, conversation_id: ConversationId) -> list[int]:
+    """The places of answers that are being given: what is said meanwhile stands behind them."""
+    found = await tx.records(
+        "SELECT seq + 1 AS seq FROM turns WHERE tenant_id = %s AND conversation_id = %s"
+        " AND lease_expires_at IS NOT NULL ORDER BY seq",
+        [tx.tenant_id, conversation_id],
+    )
+    return [row["seq"] for row in found]
 
 
 async def lines_before(

@@ -43,15 +43,30 @@ function prepareSending(root) {
   }
 }
 
+/** Fields that Ctrl+Enter sends, or Cmd+Enter. */
+function prepareShortcuts(root) {
+  for (const field of root.querySelectorAll("textarea[data-send]")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      field.form.requestSubmit();
+    });
+  }
+}
+
 function prepare(root) {
   prepareCopying(root);
   prepareRevealing(root);
   prepareSending(root);
+  prepareShortcuts(root);
 }
 
 prepare(document);
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.matches("form[aria-busy]")) detail.elt.ariaBusy = null;
 });
 document.addEventListener("htmx:load", (event) => {
   if (event.target === document.body) return;

@@ -1,0 +1,88 @@
+"""What the pages of customers show: what was said, and what was done to answer it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from markupsafe import Markup, escape
+
+from coccinelle.agents import store as agents_store
+from coccinelle.conversations import reading
+from coccinelle.conversations.reading import Line, Turn
+from coccinelle.foundation.database import TenantTx
+from coccinelle.foundation.i18n import Locale, codes, sentence
+from coccinelle.tenants import store as tenants_store
+
+Moment = Callable[[datetime], str]
+
+_BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line, and the turn that ends with it, if one does.
+
+    A turn ends with its answer, or with the customer's message where it has none.
+    """
+
+    line: Line
+    turn: Turn | None = None
+    failure: str | None = None
+
+
+async def told(tx: TenantTx, lines: Sequence[Line], lang: Locale) -> list[Said]:
+    """What was said, with the turns that it is part of."""
+    ends = {line.turn_id: line.seq for line in lines if line.turn_id is not None}
+    turns = await reading.turns(tx, list(ends))
+    found = []
+    for line in lines:
+        is_end = line.turn_id is not None and ends[line.turn_id] == line.seq
+        turn = turns.get(line.turn_id) if is_end and line.turn_id is not None else None
+        found.append(Said(line, turn, _failure(turn, lang)))
+    return found
+
+
+def _failure(turn: Turn | None, lang: Locale) -> str | None:
+    if turn is None or turn.failure_code not in codes():
+        return None
+    return sentence(turn.failure_code, lang)
+
+
+def emphasised(text: str) -> Markup:
+    """What a model said, as text, but for what it wrote in bold: nothing else of its marks is."""
+    pieces = _BOLD.split(text)
+    return Markup("").join(
+        Markup("<strong>{}</strong>").format(piece) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
+    )
+
+
+async def agents(tx: TenantTx) -> dict[str, str]:
+    """The names of the agents that answer, by key."""
+    return {agent.key: agent.name for agent in await agents_store.live_agents(tx)}
+
+
+async def zone(tx: TenantTx) -> str:
+    """Where the business is: its clock."""
+    tenant = await tenants_store.tenant(tx)
+    return tenant.timezone if tenant else "Europe/Paris"
+
+
+def moments(lang: Locale, zone: str) -> Moment:
+    """How an instant is written where there is little room: the day only when it is not today."""
+    clock = ZoneInfo(zone)
+    today = datetime.now(UTC).astimezone(clock).date()
+
+    def moment(instant: datetime) -> str:
+        there = instant.astimezone(clock)
+        pattern = "HH:mm" if there.date() == today else "d MMM HH:mm"
+        if there.year != today.year:
+            pattern = "d MMM y HH:mm"
+        return format_datetime(there, pattern, tzinfo=clock, locale=lang)
+
+    return moment
