@@ -111,7 +111,7 @@ function point(chart, at) {
     chart.pointed.textContent = "";
     return;
   }
-  const said = chart.series.map((one) => `${one.title}\u00a0: ${one.shown[at]}`);
+  const said = chart.series.map((one) => `${one.title} ${one.shown[at]}`);
   chart.pointed.textContent = `${chart.names[at]} — ${said.join(" · ")}`;
 }
 
