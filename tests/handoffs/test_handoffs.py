@@ -17,10 +17,12 @@ from coccinelle.foundation import jobs, postgres
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Invalid, NotFound
 from coccinelle.foundation.ids import ConversationId, HandoffId, TenantId, uuid7
+from coccinelle.foundation.settings import Settings, load
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.handoffs.jobs import tell
 from coccinelle.providers.mail import Mail, MailNotSent
 from coccinelle.tenants import actions as tenants
+from tests.handoffs.people import member
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Services:
 
     db: Database
     mailer: Postbox
+    settings: Settings = field(default_factory=lambda: load({}))
 
 
 @pytest.fixture
@@ -219,6 +222,42 @@ class TestMail:
         assert "E-mail : lea@example.com" in mail.text
         assert "Client : Je voudrais parler à quelqu'un" in mail.text
         assert "Assistant : Une personne vous répondra." in mail.text
+
+    async def test_the_mail_leads_to_the_inbox_where_the_address_of_this_installation_is_known(
+        self,
+        db: Database,
+        addresses: postgres.Addresses,
+        shop: TenantId,
+        conversation: ConversationId,
+    ) -> None:
+        known, unknown = Postbox(), Postbox()
+        settings = load({"COCCINELLE_PUBLIC_URL": "https://chat.example.com/"})
+        handoff_id = await opened(db, shop, conversation)
+        await run_jobs(addresses, Services(db, known, settings))
+        other = await opened(db, shop, await said(db, shop, "Une personne ?"))
+        await run_jobs(addresses, Services(db, unknown))
+
+        link = f"https://chat.example.com/dashboard/inbox/{handoff_id}"
+        assert f"Répondez-lui ici, en direct : {link}" in known.mails[0].text
+        assert str(other) not in unknown.mails[0].text
+
+    async def test_what_is_claimed_or_said_meanwhile_is_not_mailed_again(
+        self,
+        db: Database,
+        addresses: postgres.Addresses,
+        shop: TenantId,
+        conversation: ConversationId,
+    ) -> None:
+        handoff_id = await opened(db, shop, conversation)
+        postbox = Postbox()
+        await run_jobs(addresses, Services(db, postbox))
+        lea = await member(db, shop)
+        async with db.tenant(shop) as tx:
+            await handoffs.reply(tx, handoff_id, by=lea, text="Bonjour", message_key="1")
+        await opened(db, shop, conversation)
+        await run_jobs(addresses, Services(db, postbox))
+
+        assert len(postbox.mails) == 1
 
     async def test_nothing_new_queues_nothing(
         self,

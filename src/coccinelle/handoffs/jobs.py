@@ -13,21 +13,39 @@ from coccinelle.foundation.ids import HandoffId, TenantId
 from coccinelle.foundation.jobs import PROMPT, PatientRetries, jobs, services_of
 from coccinelle.handoffs import store
 from coccinelle.providers.mail import Mail, Mailer
+from coccinelle.tenants.accounts.mails import Links
 
 log = structlog.get_logger(__name__)
 
 MAILED_LINES = 10
+INBOX_PATH = "/dashboard/inbox"
 
 
 @jobs.task(name="mail_handoff", queue=PROMPT, retry=PatientRetries(), pass_context=True)
 async def mail_handoff(context: JobContext, *, tenant_id: str, handoff_id: str) -> None:
     """Tell a tenant that a customer wants a person; a second run does nothing."""
     services = services_of(context)
-    await tell(services.db, services.mailer, TenantId(UUID(tenant_id)), HandoffId(UUID(handoff_id)))
+    await tell(
+        services.db,
+        services.mailer,
+        TenantId(UUID(tenant_id)),
+        HandoffId(UUID(handoff_id)),
+        links=Links(services.settings.public_url),
+    )
 
 
-async def tell(db: Database, mailer: Mailer, tenant_id: TenantId, handoff_id: HandoffId) -> bool:
+async def tell(
+    db: Database,
+    mailer: Mailer,
+    tenant_id: TenantId,
+    handoff_id: HandoffId,
+    *,
+    links: Links | None = None,
+) -> bool:
     """Mail a hand-off that was not mailed yet; whether a mail server took it.
+
+    Args:
+        links: where the inbox is, if that is known.
 
     Raises:
         MailNotSent: trying later may help.
@@ -39,15 +57,17 @@ async def tell(db: Database, mailer: Mailer, tenant_id: TenantId, handoff_id: Ha
     if row.recipient is None:
         log.warning("handoff_has_no_recipient", tenant_id=str(tenant_id))
         return False
-    if not await mailer.send(mail_of(row, row.recipient)):
+    base = (links or Links()).base("")
+    link = f"{base}{INBOX_PATH}/{handoff_id}" if base else None
+    if not await mailer.send(mail_of(row, row.recipient, link=link)):
         return False
     async with db.tenant(tenant_id) as tx:
         await store.mark_mailed(tx, handoff_id, row)
     return True
 
 
-def mail_of(row: store.MailRow, recipient: str) -> Mail:
-    """The mail to the business, in its own language.
+def mail_of(row: store.MailRow, recipient: str, *, link: str | None = None) -> Mail:
+    """The mail to the business, in its own language, with the `link` to the request in its inbox.
 
     What a customer wrote stays apart from what we say: each line of theirs but the first is
     indented.
@@ -58,6 +78,7 @@ def mail_of(row: store.MailRow, recipient: str) -> Mail:
     text = "\n".join(
         [
             words["opening"],
+            *([words["inbox"].format(link=link)] if link else []),
             "",
             *_identity(row, words),
             *(contacts or ([] if row.identity_email else [words["no_contact"]])),
@@ -96,6 +117,7 @@ _WORDS = {
     "fr": {
         "subject": "{company} : une cliente ou un client demande une personne",
         "opening": "Quelqu'un souhaite parler à une personne de votre équipe.",
+        "inbox": "Répondez-lui ici, en direct : {link}",
         "no_contact": "Aucune coordonnée n'a été laissée : répondez dans la conversation.",
         "email": "E-mail :",
         "phone": "Téléphone :",
@@ -110,6 +132,7 @@ _WORDS = {
     "en": {
         "subject": "{company}: a customer asks for a person",
         "opening": "A customer would like to talk to a person of your team.",
+        "inbox": "Answer them here, live: {link}",
         "no_contact": "No contact details were left: answer in the conversation.",
         "email": "E-mail:",
         "phone": "Phone:",
