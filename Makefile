@@ -16,7 +16,7 @@ run:
 
 test:
 	scripts/setup dev
-	$(python) -m pytest -n 3 --dist loadfile
+	$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check:
 	scripts/setup dev

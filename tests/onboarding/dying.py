@@ -28,56 +28,59 @@ from tests.journeys.watched import Reaper, WatchedDatabase
 from tests.onboarding.setting import Owner
 
 
+class Mortal:
+    """Onboarding over connections of its own, made once; each child opens them for itself."""
+
+    def __init__(self, address: str, tenant_id: TenantId) -> None:
+        self._reaper = Reaper(0)
+        self._db = WatchedDatabase(address, self._seen)
+
+        async def caller(request: Request) -> Caller:
+            return Caller(tenant_id, "session", frozenset({"manage"}))
+
+        self._app = FastAPI()
+        problems.install(self._app, Refusals())
+        self._app.include_router(api.routes(self._db, caller))
+
+    def _seen(self, moment: str) -> None:
+        if moment.startswith("after"):
+            self._reaper(moment)
+
+    async def post(self, path: str, body: str, dies_at: int) -> int:
+        """The status of the answer, if this process lives to see it."""
+        self._reaper = Reaper(dies_at)
+        await self._db.open()
+        transport = httpx2.ASGITransport(app=self._app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://house") as owner:
+            self._reaper.is_armed = True
+            answer = await owner.post(f"{api.PREFIX}/session/{path}", json=json.loads(body))
+        return answer.status_code
+
+
 def die(address: str, tenant: str, session: str, step: str, body: str) -> None:
     tenant_id = TenantId(UUID(tenant))
-    say(address, tenant_id, "before")
-    for dies_at in range(1, 400):
-        child = os.fork()
-        if child == 0:
-            status = asyncio.run(_dying(address, tenant_id, f"{session}/{step}", body, dies_at))
-            os._exit(0 if status == 200 else 1)
-        _, ended = os.waitpid(child, 0)
-        lived = os.WIFEXITED(ended)
-        say(address, tenant_id, f"lived {os.WEXITSTATUS(ended)}" if lived else "killed")
-        if lived:
-            return
-
-
-async def _dying(address: str, tenant_id: TenantId, path: str, body: str, dies_at: int) -> int:
-    reaper = Reaper(dies_at)
-
-    def seen(moment: str) -> None:
-        if moment.startswith("after"):
-            reaper(moment)
-
-    db = WatchedDatabase(address, seen)
-    await db.open()
-
-    async def caller(request: Request) -> Caller:
-        return Caller(tenant_id, "session", frozenset({"manage"}))
-
-    app = FastAPI()
-    problems.install(app, Refusals())
-    app.include_router(api.routes(db, caller))
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://house") as owner:
-        reaper.is_armed = True
-        answer = await owner.post(f"{api.PREFIX}/session/{path}", json=json.loads(body))
-    return answer.status_code
-
-
-def say(address: str, tenant_id: TenantId, outcome: str) -> None:
-    rows = asyncio.run(_rows(address, tenant_id))
-    os.write(1, f"{json.dumps({'outcome': outcome, 'rows': rows}, default=str)}\n".encode())
-
-
-async def _rows(address: str, tenant_id: TenantId) -> dict[str, object]:
+    mortal = Mortal(address, tenant_id)
     db = Database(address)
-    await db.open()
-    try:
-        return {**await Owner(db, tenant_id).rows()}
-    finally:
-        await db.close()
+    with asyncio.Runner() as runner:
+
+        def say(outcome: str) -> None:
+            rows = runner.run(Owner(db, tenant_id).rows())
+            line = json.dumps({"outcome": outcome, "rows": rows}, default=str)
+            os.write(1, f"{line}\n".encode())
+
+        runner.run(db.open())
+        say("before")
+        for dies_at in range(1, 400):
+            child = os.fork()
+            if child == 0:
+                status = asyncio.run(mortal.post(f"{session}/{step}", body, dies_at))
+                os._exit(0 if status == 200 else 1)
+            _, ended = os.waitpid(child, 0)
+            lived = os.WIFEXITED(ended)
+            say(f"lived {os.WEXITSTATUS(ended)}" if lived else "killed")
+            if lived:
+                break
+        runner.run(db.close())
 
 
 if __name__ == "__main__":
