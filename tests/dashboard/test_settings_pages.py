@@ -270,7 +270,15 @@ async def test_nothing_of_another_business_is_seen_or_changed(
         ]
         seen = [
             await zoe.see(SETTINGS + path)
-            for path in ("/members", "/keys", "/audit", "/account", "/company")
+            for path in (
+                "/members",
+                "/keys",
+                "/audit",
+                "/account",
+                "/company",
+                "/limits",
+                "/businesses",
+            )
         ]
 
     assert statuses == [404] * len(tried)
@@ -289,6 +297,8 @@ async def test_nothing_of_another_business_is_seen_or_changed(
         f"{SETTINGS}/account",
         f"{SETTINGS}/audit",
         f"{SETTINGS}/company",
+        f"{SETTINGS}/limits",
+        f"{SETTINGS}/businesses",
     ],
 )
 async def test_what_people_write_is_text_and_nothing_else(

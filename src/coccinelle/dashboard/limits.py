@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from babel.numbers import format_currency
+from typing import Any
+
+from babel.numbers import format_currency, format_decimal
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -25,23 +27,28 @@ def routes(pages: Pages, db: Database, settings: Settings, limits: Limits) -> AP
     router = pages.router()
 
     @router.get(LIMITS)
-    async def shown(request: Request) -> Response:
+    async def page(request: Request) -> Response:
         caller = await pages.signed_in(request, at_least="admin")
         async with db.tenant(caller.tenant_id) as tx:
             spent_microeur = await store.spent_today(tx)
             held, _ = await exams.held_lately(tx)
-        spent = format_currency(spent_microeur / MICROEUR, "EUR", locale=language_of(request))
-        return pages.render(
-            request,
-            "settings/limits.html",
-            limits=limits,
-            message_chars=settings.message_chars,
-            max_tokens=settings.llm_max_tokens,
-            crawl_pages=settings.crawl_pages,
-            upload_megabytes=settings.upload_body_bytes // MEGABYTE,
-            spent=spent,
-            exams_held=held,
-            exams_most=MAX_EXAMS_A_DAY,
-        )
+        locale = language_of(request)
+        counts = {
+            "messages": limits.messages,
+            "address_messages": limits.address_messages,
+            "window_seconds": limits.window_seconds,
+            "waiting": limits.waiting,
+            "message_chars": settings.message_chars,
+            "max_tokens": settings.llm_max_tokens,
+            "crawl_pages": settings.crawl_pages,
+            "upload_megabytes": settings.upload_body_bytes // MEGABYTE,
+            "exams_held": held,
+            "exams_most": MAX_EXAMS_A_DAY,
+        }
+        shown: dict[str, Any] = {
+            name: format_decimal(count, locale=locale) for name, count in counts.items()
+        }
+        shown["spent"] = format_currency(spent_microeur / MICROEUR, "EUR", locale=locale)
+        return pages.render(request, "settings/limits.html", **shown)
 
     return router

@@ -65,7 +65,8 @@ class Settings(BaseModel):
     secret_key: SecretStr | None = Field(
         None,
         description=(
-            "Key that signs visitor tokens; made once and kept in the data folder when unset."
+            "Key that signs visitor tokens, and log-ins under way by an issuer; made once and kept "
+            "in the data folder when unset."
         ),
     )
 
