@@ -9,12 +9,16 @@ from uuid import uuid4
 
 import pytest
 
+from coccinelle.dashboard.navigation import SECTIONS, Place, place_of
 from coccinelle.dashboard.pages import local_path
 from coccinelle.dashboard.rendering import FOR_EVER, SHORT, STATIC_PATH, asset
 from tests.dashboard.conftest import Reader, Town
 
 VENDOR = Path("src/coccinelle/dashboard/static/vendor")
-PUBLIC = {"/signup", "/login", "/password/forgot", "/reset", "/invitation"}
+PUBLIC = {
+    *("/signup", "/login", "/password/forgot", "/reset", "/invitation"),
+    *("/login/oidc", "/login/oidc/callback", "/login/oidc/confirm"),
+}
 INLINE = re.compile(r"<[^>]+\s(on[a-z]+|style)=|javascript:|<style|hx-on", re.IGNORECASE)
 
 
@@ -63,11 +67,41 @@ async def test_without_a_session_every_page_but_the_public_ones_leads_to_the_log
     for path in town.routes("POST"):
         if path in PUBLIC | {"/language"}:
             continue
-        answer = await anybody.send(re.sub(r"\{[^}]+\}", str(uuid4()), path))
+        answer = await anybody.send(_named(path))
         if (answer.status_code, answer.headers.get("location")) != (303, "/login"):
             strange.append((path, answer.status_code))
 
     assert strange == []
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/dashboard", Place("activity", "/dashboard")),
+        ("/dashboard/insights", Place("activity", "/dashboard/insights")),
+        ("/dashboard/knowledge/sources/7", Place("assistant", "/dashboard/knowledge")),
+        ("/dashboard/knowledge/search", Place("assistant", "/dashboard/knowledge/search")),
+        ("/dashboard/knowledge/searching", Place("assistant", "/dashboard/knowledge")),
+        ("/onboarding/staff", Place("assistant", "/onboarding")),
+        ("/dashboard/elsewhere", Place()),
+        ("/login", Place()),
+    ],
+)
+def test_a_page_stands_under_its_nearest_tab(path: str, place: Place) -> None:
+    assert place_of(path) == place
+
+
+async def test_every_entry_and_tab_leads_to_a_page_that_is_marked_in_them(owner: Reader) -> None:
+    for path in (path for tabs in SECTIONS.values() for path in tabs if path != "/onboarding"):
+        answer = await owner.get(path)
+        assert answer.status_code == 200, path
+        current = re.findall(r'<a href="([^"]+)" aria-current="page"', answer.text)
+        assert set(current) == {path}, path
+
+
+def _named(path: str) -> str:
+    """An address of a thing that nobody has."""
+    return re.sub(r"\{[^}]+\}", str(uuid4()), path.replace("{number}", "7"))
 
 
 async def test_no_form_takes_what_another_site_sends(town: Town, owner: Reader) -> None:
@@ -80,7 +114,7 @@ async def test_no_form_takes_what_another_site_sends(town: Town, owner: Reader) 
     )
     for path in town.routes("POST"):
         for trick in tricks:
-            answer = await owner.send(re.sub(r"\{[^}]+\}", str(uuid4()), path), None, **trick)
+            answer = await owner.send(_named(path), None, **trick)
             if answer.status_code != 403 or "text/html" not in answer.headers["content-type"]:
                 taken.append((path, trick, answer.status_code))
 

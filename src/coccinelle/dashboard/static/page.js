@@ -62,6 +62,7 @@ function prepare(root) {
 }
 
 prepare(document);
+document.querySelector("nav.tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
 });
