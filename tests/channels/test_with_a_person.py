@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from coccinelle.foundation.postgres import Addresses
+from coccinelle.house import House
 from tests.accounts import Account, joined
 from tests.living import Business, client, living, move_in
 
@@ -28,6 +29,7 @@ NOTICE = (
 class Street:
     """A running house, a business in it, and two of its people."""
 
+    house: House
     url: str
     business: Business
     owner: Account
@@ -39,7 +41,7 @@ async def street(addresses: Addresses, tmp_path_factory: Any) -> AsyncIterator[S
     async with living(addresses, tmp_path_factory.mktemp("data")) as (house, url):
         business = await move_in(house, "copines")
         people = [await joined(house, business.id, role=role) for role in ("owner", "member")]
-        yield Street(url, business, *people)
+        yield Street(house, url, business, *people)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,15 @@ async def act(
     """Claim, reply or close as a member, or as `by`."""
     async with client(street.url, None, **(by or street.member).headers) as team:
         return await team.post(f"{talk.path}/{verb}", json=body)
+
+
+async def seen(street: Street, talk: Talk) -> int:
+    """How far the customer was shown what a person said."""
+    async with street.house.db.tenant(street.business.id) as tx:
+        place: int = await tx.value(
+            "SELECT seen_seq FROM handoffs WHERE id = %s", [talk.path.rsplit("/", 1)[-1]]
+        )
+    return place
 
 
 async def test_chat_v2_keeps_the_message_and_says_that_a_person_has_it(
@@ -136,10 +147,13 @@ async def test_contracts_that_cannot_show_an_empty_answer_say_a_sentence(
 
 async def test_the_history_says_who_has_come_and_what_is_new(street: Street, talk: Talk) -> None:
     asked = await talk.history()
+    assert await seen(street, talk) == 0
     await act(street, talk, "reply", text="Bonjour, je regarde.", message_id="m-1")
     await act(street, talk, "reply", text="Bonjour, je regarde.", message_id="m-1")
     last = asked["items"][-1]["seq"]
+    assert await seen(street, talk) == 0
     new = await talk.history(after=last)
+    assert await seen(street, talk) == new["items"][-1]["seq"]
     await talk.say("Merci !")
     thanks = (await talk.history(after=new["items"][-1]["seq"]))["items"]
     await act(street, talk, "close")

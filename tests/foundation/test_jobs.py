@@ -50,8 +50,8 @@ def test_housekeeping_and_mail_are_prompt() -> None:
     assert coccinelle.cli.working
     assert prompt == {
         *("end_dead_turns", "rescue_stalled_jobs"),
-        *("forget_attempts", "forget_hits", "forget_suggestions"),
-        *("mail_handoff", "mail_invitation", "mail_password_reset"),
+        *("forget_attempts", "forget_hits", "forget_suggestions", "keep_words"),
+        *("mail_handoff", "mail_replies", "mail_invitation", "mail_password_reset"),
     }
     others = {task.queue for task in jobs.jobs.tasks.values()} - {jobs.PROMPT, "builtin"}
     assert others <= {jobs.LONG}

@@ -482,6 +482,7 @@ def job_arguments(street: Street) -> dict[str, dict[str, Any]]:
             "reading_id": str(street.onboarding_id),
         },
         "mail_handoff": {"handoff_id": str(street.handoff_id)},
+        "mail_replies": {"handoff_id": str(street.handoff_id)},
         "mail_invitation": {
             "invitation_id": str(street.invitation_id),
             "locale": "fr",

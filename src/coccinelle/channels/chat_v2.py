@@ -188,6 +188,8 @@ class ChatV2:
                 only_settled=after is not None,
             )
             sources = await _sources(tx, items[:limit])
+            if heard := [item.seq for item in items[:limit] if item.author == "person"]:
+                await handoffs.see(tx, conversation_external_id=conversation_id, seq=heard[-1])
             presence = await handoffs.presence(tx, conversation_external_id=conversation_id)
         self._give_token(request, visitor)
         more = str(items[limit - 1].seq) if len(items) > limit else None

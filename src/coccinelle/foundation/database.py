@@ -99,7 +99,11 @@ class Transaction:
             return await (await self._sent(cursor, query, params)).fetchall()
 
     async def _defer(self, task: Task[..., Any, Any], args: dict[str, Any], role: str) -> None:
-        configured = task.configure(connection=self._connection, lock=args.pop("lock", None))
+        configured = task.configure(
+            connection=self._connection,
+            lock=args.pop("lock", None),
+            schedule_in=args.pop("schedule_in", None),
+        )
         with _or_hang_up(self._connection, self._seconds):
             await self._become("coccinelle_worker", search_path="procrastinate")
             try:
@@ -138,7 +142,10 @@ class TenantTx(Transaction):
         self.tenant_id = tenant_id
 
     async def defer(self, task: Task[..., Any, Any], **args: Any) -> None:
-        """Have a worker run `task` for this tenant, if and only if this transaction commits."""
+        """Have a worker run `task` for this tenant, if and only if this transaction commits.
+
+        Two arguments are not the task's: `lock` (one at a time), `schedule_in` (`{"seconds": …}`).
+        """
         await self._defer(task, {"tenant_id": str(self.tenant_id), **args}, _APP)
 
     @asynccontextmanager

@@ -606,7 +606,9 @@ CREATE TABLE public.handoffs (
     closed_at timestamp with time zone,
     claimed_at timestamp with time zone,
     claimed_by uuid,
-    closed_by uuid
+    closed_by uuid,
+    seen_seq integer DEFAULT 0 NOT NULL,
+    replies_mailed_seq integer DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE ONLY public.handoffs FORCE ROW LEVEL SECURITY;

@@ -8,7 +8,7 @@ from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import Conflict, NotFound
 from coccinelle.foundation.ids import ConversationId, HandoffId, MessageId, UserId, uuid7
 from coccinelle.handoffs import store
-from coccinelle.handoffs.jobs import mail_handoff
+from coccinelle.handoffs.jobs import REPLIES_AFTER_SECONDS, mail_handoff, mail_replies
 from coccinelle.handoffs.model import (
     MAX_REASON_CHARS,
     Handoff,
@@ -81,7 +81,8 @@ async def reply(
 ) -> MessageId:
     """Say something to the customer, in the conversation; claims what nobody has claimed.
 
-    The same key again is the same message, and says nothing twice.
+    The same key again is the same message, and says nothing twice. A customer who left an e-mail
+    address and does not see it within two minutes gets it by mail, if and only if `tx` commits.
 
     Raises:
         Invalid: blank, or more than `MAX_REPLY_CHARS`.
@@ -95,14 +96,30 @@ async def reply(
     message_id = MessageId(uuid5(handoff_id, f"person:{by}:{message_key}"))
     before = await store.reply_of(tx, message_id)
     if before is None:
-        await claim(tx, handoff_id, by=by)
+        found = await claim(tx, handoff_id, by=by)
         await store.insert_reply(tx, message_id=message_id, held=held, by=by, text=said)
         await audit.record(
             tx, audit.user(by), "handoff.replied", about=handoff_id, message_id=message_id
         )
+        if found.email is not None:
+            await _mail_later(tx, handoff_id)
     elif before != said:
         raise Conflict("message_id_reused")
     return message_id
+
+
+async def _mail_later(tx: TenantTx, handoff_id: HandoffId) -> None:
+    await tx.defer(
+        mail_replies,
+        handoff_id=str(handoff_id),
+        lock=f"replies:{handoff_id}",
+        schedule_in={"seconds": REPLIES_AFTER_SECONDS},
+    )
+
+
+async def see(tx: TenantTx, *, conversation_external_id: str, seq: int) -> None:
+    """The customer was shown what was said up to `seq`: it need not be mailed."""
+    await store.see(tx, conversation_external_id=conversation_external_id, seq=seq)
 
 
 async def close(

@@ -1,4 +1,4 @@
-"""What a worker does for hand-offs: it tells the business by mail, once."""
+"""What a worker does for hand-offs: it mails the business, and the customer who is gone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from procrastinate import JobContext
 
+from coccinelle.conversations.model import first_name
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import HandoffId, TenantId
 from coccinelle.foundation.jobs import PROMPT, PatientRetries, jobs, services_of
@@ -18,6 +19,7 @@ from coccinelle.tenants.accounts.mails import Links
 log = structlog.get_logger(__name__)
 
 MAILED_LINES = 10
+REPLIES_AFTER_SECONDS = 120
 INBOX_PATH = "/dashboard/inbox"
 
 
@@ -64,6 +66,53 @@ async def tell(
     async with db.tenant(tenant_id) as tx:
         await store.mark_mailed(tx, handoff_id, row)
     return True
+
+
+@jobs.task(name="mail_replies", queue=PROMPT, retry=PatientRetries(), pass_context=True)
+async def mail_replies(context: JobContext, *, tenant_id: str, handoff_id: str) -> None:
+    """Mail to a customer what people said and they have not seen; a second run does nothing."""
+    services = services_of(context)
+    await reach(
+        services.db, services.mailer, TenantId(UUID(tenant_id)), HandoffId(UUID(handoff_id))
+    )
+
+
+async def reach(
+    db: Database,
+    mailer: Mailer,
+    tenant_id: TenantId,
+    handoff_id: HandoffId,
+    *,
+    after_seconds: float = REPLIES_AFTER_SECONDS - 5,
+) -> bool:
+    """Mail all the replies that a customer has not seen, in one; whether a mail server took it.
+
+    While something newer than `after_seconds` is among them, that one's own job is waited for.
+
+    Raises:
+        MailNotSent: trying later may help.
+    """
+    async with db.tenant(tenant_id) as tx:
+        row = await store.unseen_replies(tx, handoff_id, fresh_seconds=after_seconds)
+    if row is None or row.is_fresh or not await mailer.send(replies_mail(row)):
+        return False
+    async with db.tenant(tenant_id) as tx:
+        await store.mark_replies_mailed(tx, handoff_id, seq=row.last_seq)
+    return True
+
+
+def replies_mail(row: store.RepliesRow) -> Mail:
+    """The mail to the customer, in the language of the business."""
+    words = _WORDS["en" if row.locale == "en" else "fr"]
+    said = [
+        words["says"].format(name=first_name(line["name"]) if line["name"] else words["team"])
+        + f"\n    {_quoted(line['text'] or '')}"
+        for line in row.lines
+    ]
+    ending = words["answer_mail"] if row.reply_to else words["answer_there"]
+    text = "\n\n".join([words["replied"].format(company=row.company_name), *said, ending])
+    subject = words["replied_subject"].format(company=_one_line(row.company_name))
+    return Mail(to=row.email, subject=subject, text=text, reply_to=row.reply_to)
 
 
 def mail_of(row: store.MailRow, recipient: str, *, link: str | None = None) -> Mail:
@@ -128,6 +177,12 @@ _WORDS = {
         "customer": "Client :",
         "agent": "Assistant :",
         "person": "Équipe :",
+        "team": "L'équipe",
+        "says": "{name} :",
+        "replied_subject": "{company} vous a répondu",
+        "replied": "Bonjour,\n\nL'équipe de {company} a répondu à votre message :",
+        "answer_mail": "Pour continuer, répondez à cet e-mail, ou revenez dans la discussion.",
+        "answer_there": "Pour continuer, revenez dans la discussion, sur notre site.",
     },
     "en": {
         "subject": "{company}: a customer asks for a person",
@@ -143,5 +198,11 @@ _WORDS = {
         "customer": "Customer:",
         "agent": "Assistant:",
         "person": "Team:",
+        "team": "The team",
+        "says": "{name}:",
+        "replied_subject": "{company} has answered you",
+        "replied": "Hello,\n\n{company}'s team has answered your message:",
+        "answer_mail": "To go on, answer this mail, or come back to the chat.",
+        "answer_there": "To go on, come back to the chat, on our site.",
     },
 }

@@ -43,6 +43,22 @@ class MailRow:
     lines: list[dict[str, str]]
 
 
+@dataclass(frozen=True)
+class RepliesRow:
+    """What people said to a customer who has not seen it, and whom it goes to.
+
+    `is_fresh` when the last of it was said less than a while ago.
+    """
+
+    email: str
+    reply_to: str | None
+    company_name: str
+    locale: str
+    lines: list[dict[str, str | None]]
+    last_seq: int
+    is_fresh: bool
+
+
 async def open_or_update(
     tx: TenantTx,
     *,
@@ -220,4 +236,43 @@ async def mark_mailed(tx: TenantTx, handoff_id: HandoffId, mailed: MailRow) -> N
         "UPDATE handoffs SET mailed_at = now() WHERE tenant_id = %s AND id = %s"
         " AND (email, phone, note) IS NOT DISTINCT FROM (%s::text, %s::text, %s::text)",
         [tx.tenant_id, handoff_id, mailed.email, mailed.phone, mailed.note],
+    )
+
+
+async def see(tx: TenantTx, *, conversation_external_id: str, seq: int) -> None:
+    """Note that the customer was shown what was said up to `seq`."""
+    await tx.run(
+        "UPDATE handoffs SET seen_seq = %(seq)s WHERE tenant_id = %(tenant)s AND seen_seq < %(seq)s"
+        " AND conversation_id = (SELECT id FROM conversations"
+        "   WHERE tenant_id = %(tenant)s AND external_id = %(external)s)",
+        {"tenant": tx.tenant_id, "seq": seq, "external": conversation_external_id},
+    )
+
+
+async def unseen_replies(
+    tx: TenantTx, handoff_id: HandoffId, *, fresh_seconds: float
+) -> RepliesRow | None:
+    """What to mail to a customer who left an address; None when there is nothing."""
+    return await tx.maybe(
+        RepliesRow,
+        "SELECT h.email, t.email AS reply_to, t.company_name, t.locale, r.lines, r.last_seq,"
+        " r.last_at > now() - make_interval(secs => %(fresh)s) AS is_fresh"
+        " FROM handoffs h JOIN tenants t ON t.id = h.tenant_id CROSS JOIN LATERAL (SELECT"
+        "   json_agg(json_build_object('name', u.name, 'text', m.text) ORDER BY m.seq) AS lines,"
+        "   max(m.seq) AS last_seq, max(m.created_at) AS last_at"
+        "   FROM messages m LEFT JOIN users u ON u.id = m.user_id"
+        "   WHERE m.tenant_id = h.tenant_id AND m.conversation_id = h.conversation_id"
+        "   AND m.author = 'person' AND m.created_at >= h.opened_at"
+        "   AND m.seq > greatest(h.seen_seq, h.replies_mailed_seq)) r"
+        " WHERE h.tenant_id = %(tenant)s AND h.id = %(id)s AND h.email IS NOT NULL"
+        " AND r.last_seq IS NOT NULL",
+        {"tenant": tx.tenant_id, "id": handoff_id, "fresh": fresh_seconds},
+    )
+
+
+async def mark_replies_mailed(tx: TenantTx, handoff_id: HandoffId, *, seq: int) -> None:
+    await tx.run(
+        "UPDATE handoffs SET replies_mailed_seq = greatest(replies_mailed_seq, %s)"
+        " WHERE tenant_id = %s AND id = %s",
+        [seq, tx.tenant_id, handoff_id],
     )
