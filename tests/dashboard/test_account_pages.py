@@ -108,6 +108,26 @@ async def test_who_is_signed_in_is_not_asked_again(owner: Reader) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
 
 
+async def test_who_works_for_several_businesses_chooses_after_her_password(
+    town: Town, newcomer: tuple[Reader, Account], anybody: Reader
+) -> None:
+    owner, _ = newcomer
+    new = "/dashboard/settings/members/invitations/new"
+    invited = await owner.send(new, {"email": town.zoe.email, "role": "member"})
+    token = re.search(r"token=([\w-]+)", invited.text)
+    assert token
+    async with town.reader(town.zoe) as zoe:
+        await zoe.send("/invitation", {"token": token[1]})
+    form = {"email": town.zoe.email, "password": PASSWORD}
+    answer = await anybody.send("/login", {**form, "next": "/dashboard/settings/keys"})
+
+    chooser = "/dashboard/settings/businesses?next=/dashboard/settings/keys"
+    assert answer.headers["location"] == chooser
+    page = await anybody.see(chooser)
+    assert "Garage du Port" in page
+    assert "Salon Zoé" in page
+
+
 async def test_logging_out_ends_the_session_and_takes_the_cookie_back(
     town: Town, newcomer: tuple[Reader, Account]
 ) -> None:

@@ -423,7 +423,7 @@ FORGED = {
     "about what cannot be kept": saying(sub="a\x00b"),
     "about a number": saying(sub=7),
     "no token at all": lambda issuer, claims: "a.b.c",
-    "an endless one": lambda issuer, claims: "a" * 20_000,
+    "an endless one": lambda issuer, claims: "a" * 100_000,
 }
 
 
@@ -469,6 +469,22 @@ async def test_an_issuer_that_fails_is_said_to_and_nobody_is_in(
     assert ("retry-after" in answer.headers) is (seen == 503)
     assert 'href="/login"' in answer.text
     assert not await is_in(reader)
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "Léa\x00\ud800\nMartin", "é" * 5_000, ["Léa"], None, 7]
+)
+async def test_whatever_an_issuer_calls_somebody_she_comes_in(
+    reader: Reader, issuer: Issuer, name: Any
+) -> None:
+    issuer.person.name = name
+    await go(reader)
+    page = (await reader.get(CONFIRM)).text
+
+    assert 'name="company_name"' in page
+    assert "<script>alert" not in page
+    answer = await reader.send(CONFIRM, {"name": "Léa", "company_name": "Garage"})
+    assert answer.headers["location"] == "/onboarding"
 
 
 async def test_her_identity_can_be_unlinked_once_she_has_another_way_in(

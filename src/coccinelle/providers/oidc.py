@@ -35,8 +35,9 @@ KEPT_SECONDS = 60 * 60.0
 PAUSE_SECONDS = 5.0
 MAX_KEYS = 50
 MAX_SUBJECT_CHARS = 255
+MAX_NAME_CHARS = 200
 MAX_CODE_CHARS = 4_096
-MAX_TOKEN_CHARS = 16_384
+MAX_TOKEN_CHARS = 65_536
 
 Kept = TypeVar("Kept")
 
@@ -258,7 +259,7 @@ class Oidc:
             issuer=document.issuer,
             subject=subject,
             email=email if is_hers and isinstance(email, str) else None,
-            name=name if isinstance(name, str) else "",
+            name=_line(name) if isinstance(name, str) else "",
         )
 
     async def _discovered(self) -> _Document:
@@ -353,6 +354,11 @@ def _fits(key: Mapping[str, Any], algorithm: str, kid: object) -> bool:
         and key.get("alg", algorithm) == algorithm
         and (kid is None or key.get("kid") == kid)
     )
+
+
+def _line(text: str) -> str:
+    """What can be shown of it, and kept: a cookie holds 4 kB."""
+    return "".join(char for char in text if char.isprintable())[:MAX_NAME_CHARS]
 
 
 def _object(told: Fetched) -> dict[str, Any]:

@@ -7,6 +7,8 @@ in it opens nothing.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,7 +60,8 @@ class Tickets:
     def back(self, request: Request, own_origin: str) -> Departure:
         """What this browser left for."""
         found = _read(request, own_origin, self._departures)
-        return Departure(Attempt(**found.pop("attempt")), **found)
+        with _written_by_this_version():
+            return Departure(Attempt(**found.pop("attempt")), **found)
 
     def wait(self, response: Response, own_origin: str, awaited: Awaited) -> None:
         """Have the browser keep who the issuer said it is."""
@@ -67,9 +70,10 @@ class Tickets:
     def waiting(self, request: Request, own_origin: str) -> Awaited:
         """Who the issuer said this browser is."""
         found = _read(request, own_origin, self._arrivals)
-        arrival = found["arrival"]
-        identity = Identity(**arrival.pop("identity"))
-        return Awaited(Arrival(identity, **arrival), found["path"])
+        with _written_by_this_version():
+            arrival = found["arrival"]
+            identity = Identity(**arrival.pop("identity"))
+            return Awaited(Arrival(identity, **arrival), found["path"])
 
     def forget(self, response: Response, own_origin: str) -> None:
         """Have the browser forget it."""
@@ -111,6 +115,14 @@ def _read(request: Request, own_origin: str, signer: URLSafeTimedSerializer) -> 
     except BadData as error:
         raise NotProven("oidc_lost") from error
     return found
+
+
+@contextmanager
+def _written_by_this_version() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise NotProven("oidc_lost") from error
 
 
 def _name(own_origin: str) -> str:
