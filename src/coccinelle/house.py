@@ -327,7 +327,8 @@ def _to_issuer(settings: Settings) -> Outgoing:
     """What reaches the issuer that the operator names, wherever it is, and no page of a tenant."""
     issuer = urlsplit(settings.oidc_issuer or "")
     port = issuer.port or (443 if issuer.scheme == "https" else 80)
-    own = frozenset({f"{issuer.hostname}:{port}"} if issuer.hostname else ())
+    host = f"[{issuer.hostname}]" if ":" in (issuer.hostname or "") else issuer.hostname
+    own = frozenset({f"{host}:{port}"} if host else ())
     return Outgoing(
         allow=frozenset(settings.upstream_allow) | own,
         max_bytes=oidc_provider.ANSWER_BYTES,
