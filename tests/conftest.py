@@ -7,11 +7,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import functools
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpcore2
 import pytest
 
 from coccinelle.foundation import migrate, postgres
@@ -21,6 +24,24 @@ from coccinelle.foundation.ids import TenantId
 from coccinelle.tenants import actions as tenants
 
 IN_MEMORY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+_read_authorities = httpcore2.default_ssl_context
+
+
+@functools.cache
+def _authorities(trust_env: bool, *named: str | None) -> ssl.SSLContext:
+    return _read_authorities(_trust_env=trust_env)
+
+
+def _authorities_once(*, _trust_env: bool = True) -> ssl.SSLContext:
+    """Thousands of clients of loopback are made here, and each would take 26 ms to read whom to
+    trust on the network. What Coccinelle itself sends goes another way, and reads it."""
+    named = (os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
+    return _authorities(_trust_env, *named)
+
+
+httpcore2.default_ssl_context = _authorities_once
 
 
 @pytest.fixture(scope="session")
