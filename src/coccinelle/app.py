@@ -10,12 +10,15 @@ from fastapi import FastAPI, Request
 
 import coccinelle
 from coccinelle.agents import api as agents_api
+from coccinelle.agents import voices_api
+from coccinelle.agents.publishing import Publishing
 from coccinelle.channels import chat_v2, openai_api, webhook_v1
 from coccinelle.channels.visitor import VisitorTokens
 from coccinelle.channels.widget import api as widget
 from coccinelle.channels.widget import assets as widget_assets
 from coccinelle.conversations import api as conversations_api
 from coccinelle.dashboard import accounts as account_pages
+from coccinelle.dashboard import agents as agent_pages
 from coccinelle.dashboard import channels as channel_pages
 from coccinelle.dashboard import conversations as conversation_pages
 from coccinelle.dashboard import home as home_page
@@ -33,6 +36,7 @@ from coccinelle.dashboard import rendering
 from coccinelle.dashboard import settings as settings_pages
 from coccinelle.dashboard.pages import PREFIXES, Pages, problem_page
 from coccinelle.demo import page as demo_page
+from coccinelle.engine.rehearsal import Rehearsals
 from coccinelle.foundation import problems, web
 from coccinelle.foundation.health import Health
 from coccinelle.foundation.health import routes as health_routes
@@ -133,8 +137,14 @@ def _include_accounts(app: FastAPI, house: House, callers: Callers) -> None:
     reception = accounts_api.Reception(house.db, callers, rules, links)
     pages = Pages(house.db, callers)
     _include_pages(app, house, pages, entrance, reception)
-    for group in (onboarding_pages, channel_pages):
-        app.include_router(group.routes(pages, house.db, callers, public_url=settings.public_url))
+    public_url = settings.public_url
+    app.include_router(channel_pages.routes(pages, house.db, callers, public_url=public_url))
+    app.include_router(
+        onboarding_pages.routes(
+            pages, house.db, callers, public_url=public_url, voices=house.voices
+        )
+    )
+    app.include_router(agent_pages.routes(pages, _workshop(house)))
     app.include_router(knowledge_pages.routes(pages, house))
     app.include_router(question_pages.routes(pages, house, passages=settings.passages))
 
@@ -156,6 +166,22 @@ def _include_pages(
     app.include_router(limit_pages.routes(pages, db, house.settings, house.limits))
     app.include_router(member_pages.routes(pages, db, reception))
     app.include_router(key_pages.routes(pages, db))
+
+
+def _workshop(house: House) -> agent_pages.Workshop:
+    rehearsals = Rehearsals(
+        house.views,
+        house.orchestrator,
+        answer_model=house.answer_model,
+        settings=house.engine_settings,
+    )
+    return agent_pages.Workshop(
+        db=house.db,
+        publishing=Publishing(house.db, house.views),
+        rehearsals=rehearsals,
+        voices=house.voices,
+        has_models=house.settings.has_language_models,
+    )
 
 
 def _issuer(house: House, entrance: Entrance) -> oidc_pages.Issuer | None:
@@ -180,12 +206,14 @@ def _include_management(app: FastAPI, house: House, callers: Callers) -> None:
     async def teammate(request: Request) -> Caller:
         return await callers.session_in(request) or await manager(request)
 
-    app.include_router(agents_api.routes(house.db, manager))
+    publishing = Publishing(house.db, house.views)
+    app.include_router(agents_api.routes(house.db, manager, publishing))
+    app.include_router(voices_api.routes(manager, house.voices))
     app.include_router(numbers_api.routes(house.db, manager))
+    app.include_router(onboarding_api.routes(house.db, admin))
     app.include_router(conversations_api.routes(house.db, teammate))
     app.include_router(handoffs_api.routes(house.db, teammate))
     app.include_router(insights_api.routes(house.db, teammate))
-    app.include_router(onboarding_api.routes(house.db, admin))
 
 
 def _body_limits(settings: Settings) -> BodyLimits:

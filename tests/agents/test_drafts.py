@@ -319,6 +319,17 @@ def test_differences_are_told_word_by_word() -> None:
     ]
 
 
+def test_lists_are_told_line_by_line() -> None:
+    other = replace(LEYNA, examples=("Quels sont vos horaires ?", "Quels sont vos prix ?"))
+
+    (told,) = differences(LEYNA, other)
+
+    assert [(piece.kind, piece.text) for piece in told.pieces] == [
+        ("same", "Quels sont vos horaires ?\n"),
+        ("added", "Quels sont vos prix ?\n"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["a b " * 3_000, "a\n" * 9_000, "", "é" * 20_000])
 def test_long_texts_are_compared_too(text: str) -> None:
     pieces = compared(text + "un", text + "deux")

@@ -7,19 +7,25 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from html import unescape
+from pathlib import Path
 from uuid import uuid4
 
+import httpx2
 import pytest
+from fastapi import FastAPI
 
 from coccinelle.agents import actions as agents
 from coccinelle.agents.model import Managed
 from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.postgres import Addresses
 from coccinelle.knowledge import actions as knowledge
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.model import Question, faq_source
+from coccinelle.tenants.accounts.cookies import LOCAL_COOKIE
 from tests.accounts import Account, joined, signed_up
 from tests.dashboard.conftest import Reader, Town
-from tests.living import configuration
+from tests.living import configuration, living
+from tests.speech import SOUND, Studio, speaking
 
 EMAILS = "Comment automatiser mes emails de bienvenue ?"
 ANSWER = "Avec une séquence de trois messages."
@@ -309,3 +315,56 @@ async def test_somebody_who_asks_on_and_on_is_told_to_wait(owner: Owner) -> None
 
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_voices_of_the_provider_are_offered_heard_and_chosen(
+    addresses: Addresses, tmp_path: Path
+) -> None:
+    async with speaking() as studio:
+        environment = {
+            "COCCINELLE_ELEVENLABS_API_KEY": "secret",
+            "COCCINELLE_ELEVENLABS_BASE_URL": studio.url,
+            "COCCINELLE_UPSTREAM_ALLOW": studio.place,
+        }
+        async with living(addresses, tmp_path, environment=environment) as (house, url):
+            async with httpx2.AsyncClient(base_url=url) as anybody:
+                account = await signed_up(anybody)
+            cookies = {LOCAL_COOKIE: account.token}
+            async with httpx2.AsyncClient(base_url=url, cookies=cookies) as client:
+                town = Town(house, url, FastAPI(), account, account, account)
+                await employed(town, account.tenant_id)
+                await offered_heard_and_chosen(Owner(town, account, Reader(client)), studio)
+
+
+async def offered_heard_and_chosen(owner: Owner, studio: Studio) -> None:
+    listed = (await owner.reader.client.get("/api/v1/voices")).json()
+    assert [one["name"] for one in listed["items"]] == ["Female", "Male", "Aria", "x1"]
+    aria = listed["items"][2]
+    assert f'src="{aria["preview"]}?language=fr"' in await owner.reader.see(AT)
+    heard = await owner.reader.get(aria["preview"])
+    assert (heard.content, heard.headers["content-type"]) == (SOUND + b"fr", "audio/mpeg")
+    assert "media-src 'self'" in (await owner.reader.get(AT)).headers["content-security-policy"]
+
+    await owner.reader.send(AT, await owner.form(voice=f"elevenlabs:{aria['voice_id']}"))
+    assert (await owner.agent()).written.voice.provider == "elevenlabs"
+    await owner.reader.get("/onboarding")
+    business = {"company_name": "Garage", "sector": "automobile"}
+    await owner.reader.send("/onboarding/business", business)
+    await owner.reader.send("/onboarding/staff")
+    assert "Écouter d’autres voix" in await owner.reader.see("/onboarding/assistant")
+    chosen = {"agent_type": "custom", "agent_name": "Leyna"}
+    chosen |= {"voice": f"elevenlabs:{aria['voice_id']}", "voice_language": "fr-FR"}
+    saved = await owner.reader.send("/onboarding/assistant", chosen)
+    assert saved.headers["location"] == "/onboarding/knowledge"
+    assert (await owner.agent("leyna")).written.voice.id == aria["voice_id"]
+
+
+async def test_without_a_provider_the_two_usual_voices_are_shown(
+    town: Town, accounts: tuple[Account, Account]
+) -> None:
+    async with town.reader(accounts[0]) as reader:
+        listed = (await reader.client.get("/api/v1/voices")).json()
+        assert [one["voice_id"] for one in listed["items"]] == ["female", "male"]
+        assert listed["is_complete"] is True
+        assert "Écouter d’autres voix" not in await reader.see(AT)
+        assert (await reader.get("/api/v1/voices/elevenlabs/x/preview")).status_code == 404

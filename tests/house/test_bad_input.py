@@ -527,7 +527,8 @@ DOORS = {
         needs_body=False,
     ),
     "POST /api/conversations/{conversation_id}/identity": Door(
-        lambda: [{"id": IDENTITY, "email": "lea@example.com", "hmac": _proof()}], by="public_key"
+        lambda: [{"id": IDENTITY, "email": "lea@example.com", "hmac": _proof()}],
+        by="public_key",
     ),
     "POST /api/turns/{turn_id}/feedback": Door(lambda: [{"score": 1, "comment": "Merci."}]),
     "POST /webhook/chat": Door(lambda: [_webhook()], shape="v1"),

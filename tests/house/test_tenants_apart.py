@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from coccinelle.agents import store as agents
-from coccinelle.conversations.model import Arrival
 from coccinelle.agents.actions import create as hire
+from coccinelle.conversations.model import Arrival
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.foundation.ids import HandoffId
 from coccinelle.foundation.jobs import jobs, queue, work

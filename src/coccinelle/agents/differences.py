@@ -53,17 +53,25 @@ class Difference:
     field: str
     before: str
     after: str
+    is_list: bool = False
 
     @property
     def pieces(self) -> list[Piece]:
         """From one to the other: words of a text, whole lines of a list."""
+        if self.is_list:
+            return _told(_lines(self.before), _lines(self.after))
         return compared(self.before, self.after)
 
 
 def differences(before: Configuration, after: Configuration) -> list[Difference]:
     """Each field that differs, in the order in which people read them; none: they say the same."""
     return [
-        Difference(name, _written(before, name), _written(after, name))
+        Difference(
+            name,
+            _written(before, name),
+            _written(after, name),
+            is_list=isinstance(getattr(before, name), tuple),
+        )
         for name in FIELDS
         if getattr(before, name) != getattr(after, name)
     ]
@@ -71,7 +79,10 @@ def differences(before: Configuration, after: Configuration) -> list[Difference]
 
 def compared(before: str, after: str) -> list[Piece]:
     """The words of both texts in their order, neighbours of one kind as one piece."""
-    one, other = _parts(before, after)
+    return _told(*_parts(before, after))
+
+
+def _told(one: Sequence[str], other: Sequence[str]) -> list[Piece]:
     found: list[Piece] = []
     matcher = SequenceMatcher(None, one, other, autojunk=False)
     for kind, start, end, start_after, end_after in matcher.get_opcodes():
@@ -89,6 +100,10 @@ def _parts(before: str, after: str) -> tuple[list[str], list[str]]:
         if len(one) + len(other) <= MAX_PARTS:
             return one, other
     return [before], [after]
+
+
+def _lines(text: str) -> list[str]:
+    return [f"{line}\n" for line in text.splitlines()]
 
 
 def _piece(kind: Kind, parts: Sequence[str]) -> Piece:

@@ -42,7 +42,6 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 WEEKDAYS = range(1, 8)
 SAME_AS_MONDAY = range(2, 6)
-KEPT_VOICE = "kept"
 
 _NUMBERED = re.compile(r"[a-z0-9]+\.(0|[1-9][0-9]{0,2})\..+")
 

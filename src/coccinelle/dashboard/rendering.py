@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import Response
 
 from coccinelle.dashboard import quantities
@@ -33,6 +35,8 @@ FILES = {
 }
 SHORT = "public, max-age=300"
 FOR_EVER = "public, max-age=31536000, immutable"
+
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 
 # In this order: most programs also say that they are some of the later ones.
 _BROWSERS = (
@@ -83,7 +87,7 @@ def environment(locale: Locale) -> Environment:
         spoken.gettext, spoken.ngettext, newstyle=True
     )
     made.globals.update(lang=locale, asset=asset)
-    made.filters.update(quantities.filters(locale), when=_when(locale), device=device)
+    made.filters.update(quantities.filters(locale), when=_when(locale), device=device, prose=prose)
     return made
 
 
@@ -109,6 +113,13 @@ def device(user_agent: str) -> str:
         for marks in (_BROWSERS, _SYSTEMS)
     ]
     return " · ".join(filter(None, names)) or user_agent[:60] or "–"
+
+
+def prose(text: str) -> Markup:
+    """What an assistant says, with what it makes bold; any other mark stays as it was written."""
+    bold = Markup("<strong>{}</strong>")
+    parts = enumerate(_BOLD.split(text))
+    return Markup("").join(bold.format(part) if place % 2 else part for place, part in parts)
 
 
 def static_routes() -> APIRouter:
