@@ -52,6 +52,12 @@ def _onboarding() -> Sequence[Section]:
     return onboarding.run()
 
 
+def _dashboard() -> Sequence[Section]:
+    from benchmarks import dashboard  # noqa: PLC0415
+
+    return dashboard.run()
+
+
 def _large() -> Sequence[Section]:
     from benchmarks import growth, others  # noqa: PLC0415
 
@@ -66,9 +72,10 @@ BENCHMARKS: dict[str, Callable[[], Sequence[Section]]] = {
     "growth": _growth,
     "widget": _widget,
     "onboarding": _onboarding,
+    "dashboard": _dashboard,
     "large": _large,
 }
-BY_DEFAULT = ("start", "chat", "search", "ingestion", "widget", "onboarding")
+BY_DEFAULT = ("start", "chat", "search", "ingestion", "widget", "onboarding", "dashboard")
 
 
 def main() -> None:

@@ -68,10 +68,11 @@ async def filled(db: Database, rivoli: TenantId, nordlys: TenantId) -> TenantId:
 
 async def test_a_period_beside_the_one_before_it(db: Database, filled: TenantId) -> None:
     async with db.tenant(filled) as tx:
-        found = await reading.overview(tx, NOVEMBER)
+        found = await reading.figures(tx, NOVEMBER)
+        before = await reading.figures(tx, NOVEMBER.before())
 
-    assert found.now.conversations == 7
-    assert found.now.counted == Counted(
+    assert found.conversations == 7
+    assert found.counted == Counted(
         turns=26,
         answered=21,
         escalated=1,
@@ -85,14 +86,14 @@ async def test_a_period_beside_the_one_before_it(db: Database, filled: TenantId)
         first_text=Quantiles(900, 1_900),
         latency=Quantiles(1_800, 3_800),
     )
-    assert found.now.counted.answered_share == 21 / 24
-    assert found.now.counted.escalation_rate == 1 / 24
-    assert found.now.waits == Waits(opened=4, claimed=3, closed=2, median_seconds=120.0)
-    assert found.now.thumbs == Thumbs(up=3, down=1)
-    assert found.before.conversations == 1
-    assert found.before.counted.cost_microeur == 11
-    assert found.before.waits == Waits(opened=1, claimed=0, closed=1, median_seconds=None)
-    assert found.before.thumbs == Thumbs(up=1, down=0)
+    assert found.counted.answered_share == 21 / 24
+    assert found.counted.escalation_rate == 1 / 24
+    assert found.waits == Waits(opened=4, claimed=3, closed=2, median_seconds=120.0)
+    assert found.thumbs == Thumbs(up=3, down=1)
+    assert before.conversations == 1
+    assert before.counted.cost_microeur == 11
+    assert before.waits == Waits(opened=1, claimed=0, closed=1, median_seconds=None)
+    assert before.thumbs == Thumbs(up=1, down=0)
 
 
 async def test_each_day_by_itself_those_without_a_question_too(
@@ -153,23 +154,28 @@ async def test_the_day_on_which_clocks_go_back_has_its_twenty_five_hours(
         for day, hour, minute in ((24, 21, 59), (24, 22, 0), (25, 22, 59), (25, 23, 0)):
             await turn(tx, on(day, hour, minute, month=10))
         days = await reading.series(tx, october)
-        of_day = await reading.overview(
+        of_day = await reading.figures(
             tx, replace(october, first=october.days[1], last=october.days[1])
         )
 
     assert [day.counted.turns for day in days] == [1, 2, 1]
-    assert (of_day.before.counted.turns, of_day.now.counted.turns) == (1, 2)
+    assert of_day.counted.turns == 2
 
 
 async def test_a_business_without_a_question_has_figures_that_say_so(
     db: Database, rivoli: TenantId
 ) -> None:
     async with db.tenant(rivoli) as tx:
-        found = await reading.overview(tx, NOVEMBER)
+        found = await reading.figures(tx, NOVEMBER)
         agents = await reading.by_agent(tx, NOVEMBER)
 
-    assert found.now == found.before
-    assert found.now.counted == NOTHING
-    assert found.now.counted.answered_share is None
-    assert found.now.waits == Waits(0, 0, 0, None)
+    async with db.tenant(rivoli) as tx:
+        await turn(tx, on(2), "handed_over", first_text_ms=None)
+        silent = await reading.figures(tx, NOVEMBER)
+
+    assert (silent.counted.turns, silent.counted.answered_share) == (1, None)
+    assert silent.counted.latency is None
+    assert found.counted == NOTHING
+    assert found.counted.answered_share is None
+    assert found.waits == Waits(0, 0, 0, None)
     assert (agents.agents, agents.stages) == ([], [])

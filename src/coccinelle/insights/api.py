@@ -200,9 +200,11 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
         """Volume, outcomes, times, cost, hand-offs and thumbs of a period of whole days."""
         async with db.tenant(who.tenant_id) as tx:
             chosen = await reading.period(tx, Wanted(days, first, last))
-            found = await reading.overview(tx, chosen)
-        period, now, before = _period_out(chosen), _figures(found.now), _figures(found.before)
-        return OverviewOut(period=period, figures=now, before=before)
+            found = await reading.figures(tx, chosen)
+            before = await reading.figures(tx, chosen.before())
+        return OverviewOut(
+            period=_period_out(chosen), figures=_figures(found), before=_figures(before)
+        )
 
     @api.get(
         "/series",

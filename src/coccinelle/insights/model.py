@@ -153,15 +153,6 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Overview:
-    """A period and the one before it."""
-
-    period: Period
-    now: Figures
-    before: Figures
-
-
-@dataclass(frozen=True)
 class Day:
     """One day of a series."""
 

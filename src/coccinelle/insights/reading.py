@@ -11,7 +11,6 @@ from coccinelle.insights.model import (
     Day,
     Figures,
     OfAgent,
-    Overview,
     Period,
     Thumbs,
     Wanted,
@@ -31,18 +30,16 @@ async def period(tx: TenantTx, wanted: Wanted) -> Period:
     return period_of(wanted, at=now(), timezone=tenant.timezone)
 
 
-async def overview(tx: TenantTx, chosen: Period) -> Overview:
-    """All agents together, and the same for as many days before."""
-    spans = [chosen.span, chosen.before().span]
-    parts = zip(
-        await store.conversations(tx, spans),
-        await store.counted(tx, spans),
-        await store.waits(tx, spans),
-        await store.thumbs(tx, spans),
-        strict=True,
+async def figures(tx: TenantTx, chosen: Period) -> Figures:
+    """All agents together."""
+    span = chosen.span
+    said = (await store.thumbs(tx, span)).values()
+    return Figures(
+        conversations=await store.conversations(tx, span),
+        counted=(await store.counted(tx, [span]))[0],
+        waits=await store.waits(tx, span),
+        thumbs=Thumbs(sum(one.up for one in said), sum(one.down for one in said)),
     )
-    figures, before = (Figures(*part) for part in parts)
-    return Overview(chosen, figures, before)
 
 
 async def series(tx: TenantTx, chosen: Period) -> list[Day]:
@@ -54,7 +51,7 @@ async def series(tx: TenantTx, chosen: Period) -> list[Day]:
 async def by_agent(tx: TenantTx, chosen: Period, *, staged_turns: int = STAGED_TURNS) -> ByAgent:
     """Each agent by itself, and what the steps of the latest `staged_turns` turns took."""
     span = chosen.span
-    said = await store.agents_thumbs(tx, span)
+    said = await store.thumbs(tx, span)
     steps = await store.stages(tx, span, most_turns=staged_turns)
     agents = [
         OfAgent(

@@ -58,41 +58,39 @@ async def counted(tx: TenantTx, spans: Sequence[Span]) -> list[Counted]:
     return [_counted(row) for row in rows]
 
 
-async def conversations(tx: TenantTx, spans: Sequence[Span]) -> list[int]:
-    """How many conversations have a turn in each span."""
-    rows = await tx.records(
-        f"SELECT found.total FROM {_SPANS}, LATERAL (SELECT count(*) AS total FROM"
-        f" (SELECT FROM turns t WHERE {_IN_SPAN} GROUP BY t.conversation_id) spoken) found"
-        " ORDER BY span.place",
-        _values(tx, spans),
+async def conversations(tx: TenantTx, span: Span) -> int:
+    """How many conversations have a turn in it."""
+    found: int = await tx.value(
+        f"SELECT count(*) FROM (SELECT FROM {_SPANS}, turns t WHERE {_IN_SPAN}"
+        " GROUP BY t.conversation_id) spoken",
+        _values(tx, [span]),
     )
-    return [row["total"] for row in rows]
+    return found
 
 
-async def waits(tx: TenantTx, spans: Sequence[Span]) -> list[Waits]:
-    """The hand-offs that were opened in each span."""
-    return await tx.all(
+async def waits(tx: TenantTx, span: Span) -> Waits:
+    """The hand-offs that were opened in it."""
+    return await tx.one(
         Waits,
-        f"SELECT found.* FROM {_SPANS}, LATERAL (SELECT count(*) AS opened,"
-        " count(claimed_at) AS claimed, count(closed_at) AS closed,"
+        "SELECT count(*) AS opened, count(claimed_at) AS claimed, count(closed_at) AS closed,"
         " percentile_cont(0.5) WITHIN GROUP"
         "  (ORDER BY extract(epoch FROM claimed_at - opened_at)) AS median_seconds"
-        " FROM handoffs WHERE tenant_id = %(tenant)s AND opened_at >= span.starts_at"
-        " AND opened_at < span.ends_at) found ORDER BY span.place",
-        _values(tx, spans),
+        f" FROM {_SPANS}, handoffs WHERE tenant_id = %(tenant)s"
+        " AND opened_at >= span.starts_at AND opened_at < span.ends_at",
+        _values(tx, [span]),
     )
 
 
-async def thumbs(tx: TenantTx, spans: Sequence[Span]) -> list[Thumbs]:
-    """What was said of the answers of each span, whenever it was said."""
-    return await tx.all(
-        Thumbs,
-        f"SELECT found.* FROM {_SPANS}, LATERAL (SELECT count(*) FILTER (WHERE f.score > 0) AS up,"
-        " count(*) FILTER (WHERE f.score < 0) AS down FROM feedback f JOIN turns t"
+async def thumbs(tx: TenantTx, span: Span) -> dict[AgentId | None, Thumbs]:
+    """What was said of each agent's answers of it, whenever it was said; of nobody's: None."""
+    rows = await tx.records(
+        "SELECT t.agent_id, count(*) FILTER (WHERE f.score > 0) AS up,"
+        f" count(*) FILTER (WHERE f.score < 0) AS down FROM {_SPANS}, feedback f JOIN turns t"
         " ON t.tenant_id = f.tenant_id AND t.id = f.turn_id"
-        f" WHERE f.tenant_id = %(tenant)s AND {_IN_SPAN}) found ORDER BY span.place",
-        _values(tx, spans),
+        f" WHERE f.tenant_id = %(tenant)s AND {_IN_SPAN} GROUP BY t.agent_id",
+        _values(tx, [span]),
     )
+    return {row["agent_id"]: Thumbs(row["up"], row["down"]) for row in rows}
 
 
 async def agents(tx: TenantTx, span: Span) -> list[AgentRow]:
@@ -107,18 +105,6 @@ async def agents(tx: TenantTx, span: Span) -> list[AgentRow]:
         _values(tx, [span]),
     )
     return [AgentRow(row["agent_id"], row["key"], row["name"], _counted(row)) for row in rows]
-
-
-async def agents_thumbs(tx: TenantTx, span: Span) -> dict[AgentId | None, Thumbs]:
-    """What was said of each agent's answers."""
-    rows = await tx.records(
-        "SELECT t.agent_id, count(*) FILTER (WHERE f.score > 0) AS up,"
-        f" count(*) FILTER (WHERE f.score < 0) AS down FROM {_SPANS}, feedback f JOIN turns t"
-        " ON t.tenant_id = f.tenant_id AND t.id = f.turn_id"
-        f" WHERE f.tenant_id = %(tenant)s AND {_IN_SPAN} GROUP BY t.agent_id",
-        _values(tx, [span]),
-    )
-    return {row["agent_id"]: Thumbs(row["up"], row["down"]) for row in rows}
 
 
 async def stages(
