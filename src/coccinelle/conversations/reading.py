@@ -14,7 +14,7 @@ from uuid import UUID
 from coccinelle.conversations import words
 from coccinelle.conversations.model import Author, CallRecord, Channel, Outcome, State, Step
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import ConversationId, MessageId, TurnId
+from coccinelle.foundation.ids import AgentId, ConversationId, MessageId, TurnId
 
 Feedback = Literal["up", "down"]
 
@@ -139,8 +139,7 @@ class Turn:
 
 _OF_TURNS: Mapping[str, str] = {
     "outcome": "t.state = %(outcome)s",
-    "agent": "t.agent_id ="
-    " (SELECT id FROM agents WHERE tenant_id = %(tenant)s AND key = %(agent)s)",
+    "agent": "t.agent_id = %(agent_id)s",
     "feedback": "EXISTS (SELECT FROM feedback f WHERE f.tenant_id = %(tenant)s"
     " AND f.turn_id = t.id AND f.score = %(score)s)",
 }
@@ -185,6 +184,9 @@ async def conversations(
     tx: TenantTx, filters: Filters, *, limit: int, before: Before | None
 ) -> list[Conversation]:
     """The conversations that were spoken in last, first; those before the place `before`."""
+    agent_id = await _agent_id(tx, filters.agent)
+    if filters.agent and agent_id is None:
+        return []
     conditions = [_OF_CONVERSATIONS[name] for name in _OF_CONVERSATIONS if getattr(filters, name)]
     of_turns = [_OF_TURNS[name] for name in _OF_TURNS if getattr(filters, name)]
     if of_turns:
@@ -208,10 +210,21 @@ async def conversations(
             "score": {"up": 1, "down": -1, None: 0}[filters.feedback],
             "before_at": before and before.last_message_at,
             "before_id": before and before.id,
+            "agent_id": agent_id,
             "tenant": tx.tenant_id,
             "limit": limit,
         },
     )
+
+
+async def _agent_id(tx: TenantTx, key: str | None) -> AgentId | None:
+    """Looked up first, so that the list is planned for this agent, who may have answered seldom."""
+    if key is None:
+        return None
+    found: AgentId | None = await tx.value(
+        "SELECT id FROM agents WHERE tenant_id = %s AND key = %s", [tx.tenant_id, key]
+    )
+    return found
 
 
 async def conversation(tx: TenantTx, conversation_id: ConversationId) -> Conversation | None:
