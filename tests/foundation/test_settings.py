@@ -81,3 +81,20 @@ def test_a_refusal_names_the_setting_and_never_its_value() -> None:
     assert "sk-secret" not in str(unknown.value)
     assert str(out_of_bounds.value).startswith("COCCINELLE_PASSAGES: ")
     assert "4711" not in str(out_of_bounds.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ISSUER": "https://a.example"}, "OIDC_ISSUER needs COCCINELLE_OIDC_CLIENT_ID"),
+        ({"CLIENT_ID": "a"}, "OIDC_CLIENT_ID needs COCCINELLE_OIDC_ISSUER"),
+        ({"CLIENT_SECRET": "sk-secret"}, "OIDC_CLIENT_SECRET needs COCCINELLE_OIDC_ISSUER"),
+        ({"ISSUER": "sso.example.com", "CLIENT_ID": "a"}, "OIDC_ISSUER: "),
+        ({"ISSUER": "https://a@b.example", "CLIENT_ID": "a"}, "OIDC_ISSUER: "),
+    ],
+)
+def test_half_an_issuer_is_refused(given: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=f"^COCCINELLE_{said}") as refused:
+        load({f"COCCINELLE_OIDC_{name}": value for name, value in given.items()})
+
+    assert "sk-secret" not in str(refused.value)
