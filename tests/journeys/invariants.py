@@ -2,7 +2,8 @@
 
 I1 a message that was acknowledged is there exactly once, and so is its answer; I2 every message has
 one final state, or a lease that lives; I3 messages of a conversation are answered in the order of
-their arrival; I5 no row is without its parent. The letters are those of the security notes.
+their arrival; I5 no row is without its parent. The letters are those of the security notes. And
+while a person has claimed a conversation no agent answers, and otherwise one does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _I1 = {
         GROUP BY t.id, t.seq HAVING count(m.id) <> 1 OR min(m.seq) <> t.seq + 1""",
     "an answer of a turn that has none": """
         SELECT t.id FROM turns t JOIN messages m ON m.turn_id = t.id AND m.author = 'agent'
-        WHERE t.state IN ('accepted', 'answering', 'failed')""",
+        WHERE t.state IN ('accepted', 'answering', 'handed_over', 'failed')""",
     "one message id of two turns": """
         SELECT min(id::text) FROM turns WHERE message_key IS NOT NULL
         GROUP BY conversation_id, message_key HAVING count(*) > 1""",
@@ -53,6 +54,20 @@ _I3 = {
         GROUP BY conversation_id HAVING count(*) > 1""",
     "places that are not those of a question and its answer": """
         SELECT id FROM messages WHERE (author = 'customer') <> (seq % 2 = 1)""",
+}
+_WITH_A_PERSON = {
+    "an agent that answers a message which came while a person had the conversation": """
+        SELECT t.id FROM turns t JOIN handoffs h ON h.conversation_id = t.conversation_id
+        WHERE t.state IN ('answered', 'escalated') AND t.accepted_at > h.claimed_at
+        AND t.finished_at < coalesce(h.closed_at, 'infinity')""",
+    "a message that is left to a person who is not there": """
+        SELECT t.id FROM turns t WHERE t.state = 'handed_over' AND NOT EXISTS (
+            SELECT FROM handoffs h WHERE h.conversation_id = t.conversation_id
+            AND h.claimed_at < t.finished_at
+            AND coalesce(h.closed_at, 'infinity') > t.accepted_at)""",
+    "a model that is asked about what is a person's to answer": """
+        SELECT t.id FROM turns t JOIN model_calls c ON c.turn_id = t.id
+        WHERE t.state = 'handed_over'""",
 }
 _PARENTS = (
     ("conversations", "customer_id", "customers"),
@@ -85,6 +100,7 @@ async def violations(
         found = [f"I1 {v}" for v in await _broken(tx, _I1)]
         found += [f"I2 {v}" for v in await _broken(tx, _I2)]
         found += [f"I3 {v}" for v in await _broken(tx, _I3)]
+        found += await _broken(tx, _WITH_A_PERSON)
         found += [f"I5 {v}" for v in await _broken(tx, dict(map(_orphans, _PARENTS)))]
         for told in acknowledged:
             found += [f"I1 {v}" for v in await _lost(tx, told)]

@@ -1,4 +1,4 @@
-"""Whatever customers do to a conversation, in whatever order, its promises hold."""
+"""Whatever customers and people do to a conversation, in whatever order, its promises hold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from coccinelle.conversations.jobs import sweep
-from coccinelle.conversations.model import Limits
+from coccinelle.conversations.model import Arrival, Limits
 from coccinelle.engine.live import LiveTurn
 from coccinelle.engine.turns import Engine
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Conflict, NotFound, TooMany
-from coccinelle.foundation.ids import TenantId
+from coccinelle.foundation.ids import ConversationId, TenantId
 from coccinelle.foundation.postgres import Addresses
+from coccinelle.handoffs import actions as handoffs
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.engine.setting import EMAILS, HOURS, OUTSIDE, REELS, Talk, fresh
+from tests.handoffs.people import member
 from tests.journeys.invariants import Acknowledged, violations
 
 WAITING = 3
@@ -36,6 +38,7 @@ class World:
         self.runner = asyncio.Runner()
         self.db = Database(addresses.login)
         self.tenant, self.engines = self.run(self._opened())
+        self.lea = self.run(member(self.db, self.tenant))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.runner.run(work)
@@ -133,6 +136,33 @@ class Conversation(RuleBasedStateMachine):
             return
         raise AssertionError("another user got into the conversation")
 
+    @rule(key=KEYS)
+    def reply_as_a_person(self, key: str) -> None:
+        """Somebody of the business answers, and holds the conversation from now on."""
+        if not self.turns:
+            return
+
+        async def reply() -> None:
+            async with self.world.db.tenant(self.world.tenant) as tx:
+                waiting = await handoffs.open(tx, conversation_id=self._id, reason="asked")
+                await handoffs.reply(
+                    tx, waiting, by=self.world.lea, text="J'arrive.", message_key=key
+                )
+
+        self.world.run(reply())
+
+    @rule()
+    def give_back(self) -> None:
+        """Whoever held the conversation leaves it to the assistant."""
+
+        async def close() -> None:
+            async with self.world.db.tenant(self.world.tenant) as tx:
+                for one in await handoffs.list_handoffs(tx, state="claimed"):
+                    if one.conversation_id == self._id:
+                        await handoffs.close(tx, one.id, by=self.world.lea)
+
+        self.world.run(close())
+
     @rule()
     def wait(self) -> None:
         """Read every answer that is still to come."""
@@ -153,6 +183,13 @@ class Conversation(RuleBasedStateMachine):
         self._wait()
         self.every_promise_holds()
 
+    @property
+    def _id(self) -> ConversationId:
+        said = self.talks[0]
+        return Arrival(
+            said.tenant_id, "chat_v2", said.user, said.conversation, ""
+        ).conversation_uuid
+
     def _wait(self) -> None:
         flying, self.flying = self.flying, []
 
@@ -165,7 +202,7 @@ class Conversation(RuleBasedStateMachine):
 
     def _note(self, turn_id: Any, text: str, answer: str) -> None:
         self.turns.add(turn_id)
-        self.told.append(Acknowledged(turn_id, text, answer))
+        self.told.append(Acknowledged(turn_id, text, answer or None))
 
 
 def test_whatever_is_done_to_a_conversation_its_promises_hold(addresses: Addresses) -> None:

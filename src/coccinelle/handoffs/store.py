@@ -136,6 +136,7 @@ async def hold_conversation(tx: TenantTx, handoff_id: HandoffId) -> HeldRow | No
 async def insert_reply(
     tx: TenantTx, *, message_id: MessageId, held: HeldRow, by: UserId, text: str
 ) -> None:
+    """Say it where an answer would stand: places of customers stay theirs."""
     await tx.run(
         "WITH said AS (INSERT INTO messages"
         "   (id, tenant_id, conversation_id, seq, author, user_id, text)"
@@ -146,7 +147,7 @@ async def insert_reply(
             "tenant": tx.tenant_id,
             "id": message_id,
             "conversation": held.conversation_id,
-            "seq": held.next_seq,
+            "seq": held.next_seq + 1,
             "by": by,
             "text": text,
         },
