@@ -26,6 +26,8 @@ INSIDE = (
     "/settings/keys",
     "/settings/account",
     "/settings/audit",
+    "/settings/limits",
+    "/settings/businesses",
     "/nothing",
 )
 PWN = '"><img src=x onerror="window.__pwn=1"><script>window.__pwn=1</script>'
