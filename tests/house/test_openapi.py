@@ -295,7 +295,7 @@ def valid(name: str) -> bytes:
 def written(path: str) -> str:
     """The address of a path of OpenAPI, with ids that nobody has."""
     ids = ("session_id", "question_id", "invitation_id", "user_id", "key_id", "handoff_id")
-    for name in ("id", "conversation_id", "turn_id", *OF_KNOWLEDGE, "model", *ids):
+    for name in ("id", "conversation_id", "turn_id", *OF_KNOWLEDGE, "model", "number_id", *ids):
         path = path.replace(f"{{{name}}}", str(uuid4()))
     path = path.replace("{number}", "1")
     return path + ("?user_id=u" if path.endswith("/messages") else "")

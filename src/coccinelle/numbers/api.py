@@ -18,9 +18,9 @@ from coccinelle.numbers.model import Channel, Number, written
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.model import Caller
 
-NumberInPath = Annotated[UUID, Path(description="Of the number.")]
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e31"
+NumberInPath = Annotated[UUID, Path(description="Of the number.", examples=[AN_ID])]
 _PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
     403: "The credential has no scope `manage` (`scope_missing`).",
