@@ -8,6 +8,7 @@ import httpx2
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.accounts import joined
+from tests.browser.axe import findings
 from tests.browser.conftest import House
 from tests.browser.site import Site, document, embed
 from tests.living import client
@@ -43,6 +44,7 @@ async def test_a_person_answers_live_and_the_assistant_is_silent_until_they_leav
         await expect(turns(page, "person").filter(has_text=REPLY)).to_contain_text("Paul")
         await expect(page.get_by_role("log")).to_contain_text(f"Paul : {REPLY}")
 
+        assert await findings(page) == []
         answers = await turns(page, "agent").count()
         await say(page, THANKS)
         await expect(turns(page, "mine").filter(has_text=THANKS)).to_contain_text(

@@ -707,6 +707,23 @@ async def test_requests_carry_what_is_needed_and_no_more(
     assert set(chat.body) == {"user_id", "conversation_id", "message", "message_id"}
 
 
+async def test_what_is_new_is_asked_for_after_what_is_known(
+    context: BrowserContext, site: Site, scripted: Scripted
+) -> None:
+    visitor = await talk(context, site, scripted.url)
+    await visitor.ask(QUESTION)
+    conversation = await visitor.run("() => chat.conversation.conversationId")
+    scripted.remember(conversation, "person", "Je prends le relais.", name="Maud")
+    scripted.claimed[conversation] = "Maud"
+
+    known = await visitor.run("() => chat.history().then((items) => items.at(-2).seq)")
+    told = await visitor.run(f"() => chat.history({known})")
+
+    assert [item["text"] for item in told] == ["Je prends le relais."]
+    assert scripted.requests[-1].query["after"] == str(known)
+    assert await visitor.run("() => chat.presence") == {"state": "claimed", "name": "Maud"}
+
+
 async def test_without_a_key_none_is_sent(
     context: BrowserContext, site: Site, scripted: Scripted
 ) -> None:
