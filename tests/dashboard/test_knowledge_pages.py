@@ -243,6 +243,8 @@ async def test_a_form_without_a_file_or_for_no_agent_of_hers_is_refused(owner: O
     assert "Choisissez au moins un fichier" in unescape(none.text)
     unknown = await upload(owner, PRICES, agents="nobody")
     assert unknown.status_code == 422
+    site = await owner.send(f"{KNOWLEDGE}/site", {"website": "a.example", "agents": "nobody"})
+    assert site.status_code == 422
     half = await owner.client.post(
         f"{KNOWLEDGE}/files",
         content=b"--x\r\n",

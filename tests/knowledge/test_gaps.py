@@ -167,13 +167,16 @@ async def test_an_answer_that_is_none_changes_nothing(
 
 
 async def test_answers_given_at_once_are_all_kept(db: Database, rivoli: TenantId) -> None:
-    found = [await asked(db, rivoli, f"Question {place} ?") for place in range(4)]
+    gap_id = await asked(db, rivoli)
 
-    async def give(gap_id: UUID) -> None:
+    async def give(place: int) -> None:
         async with db.tenant(rivoli) as tx:
-            await gaps.answer(tx, gap_id, f"Réponse {gap_id}.")
+            if place == 0:
+                await gaps.answer(tx, gap_id, PARK)
+            else:
+                await answers.give(tx, Question(f"Question {place} ?", "Oui."))
 
-    await asyncio.gather(*(give(gap_id) for gap_id in found))
+    await asyncio.gather(*(give(place) for place in range(4)))
     assert len(await given(db, rivoli)) == 4
 
 
