@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from coccinelle.conversations.model import Arrival
 from coccinelle.foundation.ids import HandoffId
@@ -51,6 +51,10 @@ async def wanted(house: House, business: Business, name: str) -> HandoffId:
         return await handoffs.open(
             tx, conversation_id=said_in, reason="asked", email="ana@example.com"
         )
+
+
+async def broken(route: Route) -> None:
+    await route.fulfill(status=503, content_type="text/html", body="<h1>panne</h1>")
 
 
 async def test_an_owner_searches_on_her_phone_and_reads_why(
@@ -98,6 +102,12 @@ async def test_a_teammate_takes_care_of_a_customer_by_keyboard(
     await expect(page.locator("#lines .person")).to_have_text(re.compile("je regarde"))
     await expect(box).to_be_focused()
     await page.keyboard.type("Un brouillon")
+    await page.route(re.compile("/dashboard/inbox/"), broken)
+    async with page.expect_response(re.compile("after=")):
+        pass
+    await page.keyboard.press("Control+Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("Votre texte est toujours là")
+    await page.unroute(re.compile("/dashboard/inbox/"))
     await ask(house, business, "emails", "Merci à vous !")
     await expect(page.locator("#lines .customer").last).to_have_text(re.compile("Merci à vous"))
     await expect(box).to_be_focused()
@@ -110,6 +120,7 @@ async def test_a_teammate_takes_care_of_a_customer_by_keyboard(
             [business.id, person.user_id],
         )
 
+    assert await page.get_by_text("panne").count() == 0
     assert held.claimed_by == person.user_id
     assert said == [{"author": "person", "text": "Bonjour Ana, je regarde."}]
     await press(page, "Terminer et rendre la parole à l’assistant")

@@ -176,7 +176,7 @@ def test_of_what_a_model_says_only_bold_is_more_than_text(said: str, shown: str)
 
 
 async def test_a_request_is_claimed_answered_and_closed_without_javascript(
-    shop: Shop, member: Reader
+    shop: Shop, member: Reader, boss: Reader
 ) -> None:
     handoff_id = await shop.wanted("plain")
     path = f"{INBOX}/{handoff_id}"
@@ -190,6 +190,7 @@ async def test_a_request_is_claimed_answered_and_closed_without_javascript(
     closed = await member.send(f"{path}/close")
     over = await member.see(path)
     lines = await shop.lines("plain")
+    audit = await boss.see("/dashboard/settings/audit")
 
     assert "Ce client attend une personne" in waiting
     assert "L’assistant lui répond encore" in waiting
@@ -204,6 +205,8 @@ async def test_a_request_is_claimed_answered_and_closed_without_javascript(
     assert "Merci !" in said
     assert "Terminée" in over
     assert "<textarea" not in over
+    for deed in ("s’est chargé d’une demande", "a répondu à un client", "a terminé une demande"):
+        assert deed in audit
 
 
 async def test_a_reply_claims_what_nobody_has_claimed(shop: Shop, member: Reader) -> None:

@@ -56,6 +56,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
     async def inbox(request: Request) -> Response:
         caller = await pages.signed_in(request)
         wanted = request.query_params.get("state", "open")
+        before = _handoff_id(request.query_params.get("before"))
         state: HandoffState = wanted if wanted in get_args(HandoffState) else "open"  # type: ignore[assignment]
         async with db.tenant(caller.tenant_id) as tx:
             counts = await inbox_store.counts(tx)
@@ -63,7 +64,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
                 tx,
                 state=state,
                 limit=HANDOFFS_A_PAGE + 1,
-                before=_handoff_id(request.query_params.get("before")),
+                before=before,
             )
             clock = await views.zone(tx)
         return pages.render(
@@ -71,6 +72,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
             "inbox/list.html",
             state=state,
             counts=counts,
+            before=before,
             found=found[:HANDOFFS_A_PAGE],
             more=found[HANDOFFS_A_PAGE - 1].id if len(found) > HANDOFFS_A_PAGE else None,
             now=datetime.now(UTC),

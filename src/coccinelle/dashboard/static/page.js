@@ -69,6 +69,23 @@ addEventListener("pageshow", () => {
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.matches("form[aria-busy]")) detail.elt.ariaBusy = null;
 });
+
+/** The server did not answer as it should: a poll tries again, a form keeps what was written and
+ * says so, and whatever else was asked for becomes the page that says why. */
+function onTrouble(element, path) {
+  const told = document.getElementById(element.dataset.unsent ?? "");
+  if (told) told.hidden = false;
+  else if (path && !element.matches("[hx-trigger^=every]")) location.assign(path);
+}
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const element = detail.requestConfig.elt;
+  const isPoll = element.matches("[hx-trigger^=every]");
+  if (detail.xhr.status < (isPoll ? 400 : 500)) return;
+  detail.shouldSwap = false;
+  onTrouble(element, detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "");
+});
+document.addEventListener("htmx:sendError", ({ detail }) => onTrouble(detail.elt, ""));
 document.addEventListener("htmx:load", (event) => {
   if (event.target === document.body) return;
   prepare(event.target);
