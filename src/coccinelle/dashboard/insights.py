@@ -23,6 +23,7 @@ from coccinelle.insights.model import (
     Day,
     Figures,
     Period,
+    Volume,
     Wanted,
 )
 
@@ -57,7 +58,7 @@ def routes(pages: Pages, db: Database) -> APIRouter:
                 chosen = await _chosen(tx, form)
         except Invalid as error:
             return pages.refused(request, name, error, **_asked(form, None), found=None)
-        (found, days), before = await _beside(db, caller.tenant_id, chosen)
+        found, days, before = await _read(db, caller.tenant_id, chosen)
         return pages.render(
             request, name, **_asked(form, chosen), found=found, days=days, before=before
         )
@@ -77,20 +78,22 @@ def routes(pages: Pages, db: Database) -> APIRouter:
     return router
 
 
-async def _beside(
+async def _read(
     db: Database, tenant_id: TenantId, chosen: Period
-) -> tuple[tuple[Figures, list[Day]], Figures]:
-    """The period with its days, and the one before it: counted at once, each over many rows."""
+) -> tuple[Figures, list[Day], Volume]:
+    """The period, its days, and the period before it; two at once, since each is of many rows."""
 
-    async def now() -> tuple[Figures, list[Day]]:
+    async def figures() -> Figures:
         async with db.tenant(tenant_id) as tx:
-            return await reading.figures(tx, chosen), await reading.series(tx, chosen)
+            return await reading.figures(tx, chosen, with_latency=False)
 
-    async def before() -> Figures:
+    async def around() -> tuple[list[Day], Volume]:
         async with db.tenant(tenant_id) as tx:
-            return await reading.figures(tx, chosen.before())
+            days = await reading.series(tx, chosen, with_latency=False)
+            return days, await reading.volume(tx, chosen.before(), with_latency=False)
 
-    return await asyncio.gather(now(), before())
+    found, (days, before) = await asyncio.gather(figures(), around())
+    return found, days, before
 
 
 def _form(request: Request) -> Form:

@@ -143,11 +143,17 @@ class Thumbs:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A business in a span."""
+class Volume:
+    """What was asked of a business in a span; `conversations` have a turn in it."""
 
     conversations: int
     counted: Counted
+
+
+@dataclass(frozen=True)
+class Figures(Volume):
+    """A business in a span."""
+
     waits: Waits
     thumbs: Thumbs
 

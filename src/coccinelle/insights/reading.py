@@ -13,6 +13,7 @@ from coccinelle.insights.model import (
     OfAgent,
     Period,
     Thumbs,
+    Volume,
     Wanted,
     period_of,
 )
@@ -30,21 +31,29 @@ async def period(tx: TenantTx, wanted: Wanted) -> Period:
     return period_of(wanted, at=now(), timezone=tenant.timezone)
 
 
-async def figures(tx: TenantTx, chosen: Period) -> Figures:
-    """All agents together."""
+async def volume(tx: TenantTx, chosen: Period, *, with_latency: bool = True) -> Volume:
+    """What was asked of all agents together, and what came of it."""
     span = chosen.span
+    counted = await store.counted(tx, [span], with_latency=with_latency)
+    return Volume(await store.conversations(tx, span), counted[0])
+
+
+async def figures(tx: TenantTx, chosen: Period, *, with_latency: bool = True) -> Figures:
+    """The same, with what customers and the business's people made of it."""
+    span = chosen.span
+    asked = await volume(tx, chosen, with_latency=with_latency)
     said = (await store.thumbs(tx, span)).values()
     return Figures(
-        conversations=await store.conversations(tx, span),
-        counted=(await store.counted(tx, [span]))[0],
+        asked.conversations,
+        asked.counted,
         waits=await store.waits(tx, span),
         thumbs=Thumbs(sum(one.up for one in said), sum(one.down for one in said)),
     )
 
 
-async def series(tx: TenantTx, chosen: Period) -> list[Day]:
+async def series(tx: TenantTx, chosen: Period, *, with_latency: bool = True) -> list[Day]:
     """Each day of the period, those without a turn too."""
-    found = await store.counted(tx, chosen.day_spans)
+    found = await store.counted(tx, chosen.day_spans, with_latency=with_latency)
     return [Day(*pair) for pair in zip(chosen.days, found, strict=True)]
 
 

@@ -32,9 +32,9 @@ _COUNTED = ", ".join(
         "coalesce(sum(t.completion_tokens), 0)::bigint AS completion_tokens",
         "coalesce(sum(t.cost_microeur), 0)::bigint AS cost_microeur",
         _QUANTILES.format(column="first_text_ms", name="first_text"),
-        _QUANTILES.format(column="latency_ms", name="latency"),
     ]
 )
+_LATENCY = _QUANTILES.format(column="latency_ms", name="latency")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,18 @@ class AgentRow:
     counted: Counted
 
 
-async def counted(tx: TenantTx, spans: Sequence[Span]) -> list[Counted]:
-    """Of the turns of each span, in the order of the spans."""
+async def counted(
+    tx: TenantTx, spans: Sequence[Span], *, with_latency: bool = True
+) -> list[Counted]:
+    """Of the turns of each span, in the order of the spans.
+
+    Args:
+        with_latency: sort the times of whole answers, too, which costs as much as all the rest.
+    """
+    columns = f"{_COUNTED}, {_LATENCY if with_latency else 'NULL AS latency'}"
     # One short range of an index for each: no row needs to be told which day it is of.
     rows = await tx.records(
-        f"SELECT found.* FROM {_SPANS}, LATERAL (SELECT {_COUNTED} FROM turns t WHERE {_IN_SPAN})"
+        f"SELECT found.* FROM {_SPANS}, LATERAL (SELECT {columns} FROM turns t WHERE {_IN_SPAN})"
         " found ORDER BY span.place",
         _values(tx, spans),
     )
@@ -97,7 +104,7 @@ async def agents(tx: TenantTx, span: Span) -> list[AgentRow]:
     """Each agent that had turns, the busiest first, by the name of its live version."""
     rows = await tx.records(
         "SELECT found.*, a.key, v.name FROM"
-        f" (SELECT t.agent_id, {_COUNTED} FROM {_SPANS}, turns t WHERE {_IN_SPAN}"
+        f" (SELECT t.agent_id, {_COUNTED}, {_LATENCY} FROM {_SPANS}, turns t WHERE {_IN_SPAN}"
         "  GROUP BY t.agent_id) found"
         " LEFT JOIN agents a ON a.tenant_id = %(tenant)s AND a.id = found.agent_id"
         " LEFT JOIN agent_versions v ON v.tenant_id = a.tenant_id AND v.id = a.live_version_id"
