@@ -27,6 +27,7 @@ from coccinelle.knowledge import actions as knowledge
 from coccinelle.tenants import actions as tenants
 from tests.cli.conftest import COMMAND, STARTS_SECONDS, Cli
 from tests.conftest import IN_MEMORY
+from tests.handoffs.people import member
 
 NEED_A_TENANT = [
     ("chat",),
@@ -473,6 +474,9 @@ async def test_gaps_and_handoffs_are_listed_as_text_that_cannot_move_the_cursor(
                 identity="client\x1b[2J\t4812",
                 email="lea@example.com",
             )
+        lea = await member(db, tenant.id, name="Léa\t\x1b[2JMartin")
+        async with db.tenant(tenant.id) as tx:
+            await handoffs.claim(tx, handoff_id, by=lea)
         await db.close()
         await listed(shop, str(handoff_id))
 
@@ -485,6 +489,7 @@ async def listed(shop: Cli, handoff_id: str) -> None:
     assert (await run(shop.typed, "gaps", "list", "--tenant", "nordlys")).stdout == ""
     shown = (await run(shop.typed, "handoffs", "list", "--tenant", "rivoli")).stdout
     assert shown.split("\t")[0] == handoff_id
+    assert shown.split("\t")[2] == "prise en charge (Léa [2JMartin)"
     assert "\tcliente@example.com [id prouvé : client [2J 4812] " in shown
     assert " [e-mail selon la page : lea@example.com]\t" in shown
     assert shown.rstrip("\n").endswith("\tJe veux parler à quelqu'un")

@@ -81,11 +81,10 @@ def _columns(handoff: Handoff) -> list[str]:
 
     reached = " ".join(filter(None, (handoff.email, handoff.phone, *_identity(handoff)))) or "-"
     said = " · ".join(filter(None, (handoff.reason, handoff.note)))
-    shown = (handoff.conversation_external_id, reached, said)
+    shown = (_state(handoff), handoff.conversation_external_id, reached, said)
     return [
         str(handoff.id),
         rfc3339(handoff.opened_at),
-        plain(_state(handoff)),
         *(" ".join(plain(text).split()) for text in shown),
         _shortened(handoff.last_message or "-"),
     ]
