@@ -124,21 +124,28 @@ async def test_a_list_says_what_is_wrong_with_a_search(member: Reader) -> None:
     assert set(re.findall(r'id="(\w+)-error"', answer.text)) == {"q", "since"}
 
 
-async def test_a_list_goes_on_where_it_ended(shop: Shop) -> None:
-    business = await move_in(shop.town.house, "rivoli")
-    boss = await joined(shop.town.house, business.id)
-    many = Shop(shop.town, business, boss, boss, boss, shop.handoff_id)
-    for number in range(31):
-        await many.ask(f"c{number}", f"{EMAILS} {number}")
-    async with shop.town.reader(boss) as reader:
-        first = await reader.see(f"{CONVERSATIONS}?agent=audrey")
-        more = re.search(r'href="([^"]+cursor=[^"]+)"', first)
-        assert more
-        rest = await reader.see(more[1])
+async def test_a_list_goes_on_where_it_ended(shop: Shop, member: Reader) -> None:
+    async with shop.town.house.db.tenant(shop.business.id) as tx:
+        await tx.run(
+            "INSERT INTO conversations (id, tenant_id, external_id, customer_id, channel,"
+            " last_message_at) SELECT gen_random_uuid(), c.tenant_id, 'many-' || n, c.id, 'cli',"
+            " now() - make_interval(mins => n) FROM generate_series(0, 30) n,"
+            " (SELECT * FROM customers WHERE tenant_id = %s LIMIT 1) c",
+            [shop.business.id],
+        )
+    first = await member.see(f"{CONVERSATIONS}?channel=cli&q=")
+    more = re.search(r'href="([^"]+cursor=[^"]+)"', first)
+    assert more
+    rest = await member.see(more[1])
+    async with shop.town.house.db.tenant(shop.business.id) as tx:
+        await tx.run(
+            "DELETE FROM conversations WHERE tenant_id = %s AND channel = 'cli'",
+            [shop.business.id],
+        )
 
     assert (len(rows(first)), len(rows(rest))) == (30, 1)
-    assert "agent=audrey" in more[1]
-    assert f"{EMAILS} 0" in rows(rest)[0]
+    assert "channel=cli" in more[1]
+    assert "q=" not in more[1]
 
 
 async def test_a_conversation_says_why_each_answer_is_as_it_is(shop: Shop, member: Reader) -> None:
@@ -153,6 +160,26 @@ async def test_a_conversation_says_why_each_answer_is_as_it_is(shop: Shop, membe
     assert "/dashboard/knowledge/questions" not in known
     assert "Rien de ce que sait votre assistant" in unknown
     assert "/dashboard/knowledge/questions" in unknown
+
+
+async def test_a_long_conversation_begins_at_its_end(shop: Shop, member: Reader) -> None:
+    await shop.ask("long", EMAILS)
+    async with shop.town.house.db.tenant(shop.business.id) as tx:
+        await tx.run(
+            "INSERT INTO messages (id, tenant_id, conversation_id, seq, author, text)"
+            " SELECT gen_random_uuid(), %s, %s, n, 'customer', 'Ligne ' || n || '.'"
+            " FROM generate_series(3, 40) n",
+            [shop.business.id, shop.said_in("long")],
+        )
+    path = f"{CONVERSATIONS}/{shop.said_in('long')}"
+    last = await member.see(path)
+    older = re.search(r'href="([^"]+before=\d+)"', last)
+    assert older
+    first = await member.see(older[1])
+
+    assert ("Ligne 40." in last, "Ligne 11." in last, "Ligne 10." in last) == (True, True, False)
+    assert ("Ligne 10." in first, EMAILS in first, "Ligne 11." in first) == (True, True, False)
+    assert "before=" not in first
 
 
 async def test_what_people_say_is_text(shop: Shop, member: Reader) -> None:

@@ -24,7 +24,7 @@ from coccinelle.foundation.ids import ConversationId
 CONVERSATIONS = "/dashboard/conversations"
 LIST = "conversations/list.html"
 CONVERSATIONS_A_PAGE = 30
-LINES_A_PAGE = 60
+LINES_A_PAGE = 30
 FIELDS = ("q", "agent", "outcome", "channel", "feedback", "since", "until", "handoff")
 
 
