@@ -22,6 +22,7 @@ from coccinelle.channels.widget.model import WidgetSettings
 from coccinelle.dashboard import onboarding_forms as forms
 from coccinelle.dashboard.pages import Pages, Trouble, read_form, see_other
 from coccinelle.dashboard.translation import language_of
+from coccinelle.dashboard.voices import KEPT
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, FieldError, Invalid, NotFound
 from coccinelle.foundation.i18n import Locale
@@ -259,7 +260,7 @@ async def _save_agent(tx: TenantTx, caller: Caller, form: Mapping[str, str]) -> 
     if agent is None:
         raise NotFound("unknown_agent")
     before = agent.configuration
-    typed = {**form, "agent_type": before.type, "voice": forms.KEPT_VOICE}
+    typed = {**form, "agent_type": before.type, "voice": KEPT}
     asked = forms.assistant(typed, before, tenant).body
     after = _renamed(before, tenant, name=asked.agent_name, greeting=asked.greeting)
     if after != before:

@@ -20,8 +20,7 @@ from coccinelle.agents.model import Configuration
 from coccinelle.agents.sectors import Sector, sector_of
 from coccinelle.agents.types import usual as usually
 from coccinelle.appointments.model import Opening, Schedule, StaffMember
-from coccinelle.dashboard.voices import KEPT as KEPT_VOICE
-from coccinelle.dashboard.voices import value_of
+from coccinelle.dashboard.voices import KEPT, value_of
 from coccinelle.evals.exam.model import ExamQuestionNotFound
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.ids import SourceId
@@ -92,8 +91,8 @@ def assistant(form: Form, live: Configuration | None, tenant: Tenant) -> Asked[A
     """The assistant; what the form does not show stays as it is live. Raises `Invalid`."""
     voice: Any = form.get("voice") or "female"
     if live is not None and voice == value_of(live.voice):
-        voice = KEPT_VOICE
-    if voice == KEPT_VOICE and live is not None:
+        voice = KEPT
+    if voice == KEPT and live is not None:
         own = live.voice
         voice = {"provider": own.provider, "voice_id": own.id, "settings": dict(own.settings)}
     elif ":" in voice:
