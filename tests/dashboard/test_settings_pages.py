@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 from uuid import uuid4
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 from coccinelle.agents.store import live_agents
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.handoffs import actions as handoffs
+from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.accounts import store
 from tests.accounts import PASSWORD, Account, joined
@@ -104,6 +106,16 @@ async def test_the_business_is_changed_and_its_mistakes_stand_beside_their_field
     assert (kept.company_name, kept.website) == ("Garage de la Plage", "https://www.example.com")
     assert kept.locale == "en"
     assert "a changé les informations" in await reader.see(f"{SETTINGS}/audit")
+
+
+async def test_the_history_has_words_for_whatever_is_kept(town: Town, owner: Reader) -> None:
+    async with town.house.db.tenant(town.lea.tenant_id) as tx:
+        for action in get_args(audit.Action):
+            await audit.record(tx, audit.OPERATOR, action)
+    page = await owner.see(f"{SETTINGS}/audit")
+
+    assert page.count("L’exploitant") == len(get_args(audit.Action))
+    assert re.findall(r"<code>(.*?)</code>", page) == []
 
 
 async def test_the_assistant_says_the_new_name_of_the_business(

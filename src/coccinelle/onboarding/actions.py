@@ -39,6 +39,7 @@ from coccinelle.onboarding.model import (
     Place,
     Session,
     SessionNotFound,
+    Step,
     check_order,
     check_timezone,
     web_address,
@@ -52,6 +53,12 @@ from coccinelle.tenants.model import Tenant
 
 SITE_SLOT = "onboarding:site"
 FAQ_SLOT = "onboarding:faq"
+_SAVED: dict[Step, audit.Action] = {
+    "business": "onboarding.business_saved",
+    "staff": "onboarding.staff_saved",
+    "assistant": "onboarding.assistant_saved",
+    "knowledge": "onboarding.knowledge_saved",
+}
 _SPOKEN = {"fr": "fr-FR", "en": "en-GB"}
 _FAQ_TITLES = {"fr": "Questions fréquentes", "en": "Frequent questions"}
 
@@ -288,14 +295,14 @@ async def _tenant(tx: TenantTx) -> Tenant:
     return found
 
 
-async def _saved(tx: TenantTx, actor: Actor, held: Held, place: Place) -> Session:
+async def _saved(tx: TenantTx, actor: Actor, held: Held, place: Step) -> Session:
     following = NUMBERS[place] + 1
     events: list[tuple[Place, Any]] = [(place, "saved")]
     if following > held.current_step:
         await store.advance(tx, held.id, following)
         events.append((PLACES[following], "entered"))
     await store.insert_events(tx, held.id, events)
-    await audit.record(tx, actor, f"onboarding.{place}_saved", about=held.id)
+    await audit.record(tx, actor, _SAVED[place], about=held.id)
     return await get(tx, held.id)
 
 

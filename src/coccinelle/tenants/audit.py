@@ -12,6 +12,46 @@ from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import UserId, uuid7
 from coccinelle.tenants.model import Caller
 
+# What happens to be kept, as a past participle of what it happened to.
+Action = Literal[
+    "account.opened",
+    "company.changed",
+    "member.invited",
+    "member.changed",
+    "member.removed",
+    "invitation.withdrawn",
+    "invitation.accepted",
+    "identity.linked",
+    "identity.unlinked",
+    "password.changed",
+    "password.reset",
+    "api_key.created",
+    "api_key.revoked",
+    "public_key.created",
+    "public_key.changed",
+    "public_key.revoked",
+    "agent.created",
+    "agent.published",
+    "agent.discarded",
+    "agent.retired",
+    "agent.ordered",
+    "number.withdrawn",
+    "widget.changed",
+    "handoff.claimed",
+    "handoff.replied",
+    "handoff.closed",
+    "onboarding.started",
+    "onboarding.business_saved",
+    "onboarding.staff_saved",
+    "onboarding.assistant_saved",
+    "onboarding.knowledge_saved",
+    "onboarding.site_read",
+    "onboarding.exam_started",
+    "onboarding.exam_answered",
+    "onboarding.exam_dismissed",
+    "onboarding.completed",
+]
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -51,9 +91,9 @@ def actor_of(caller: Caller) -> Actor:
 
 
 async def record(
-    tx: TenantTx, actor: Actor, action: str, *, about: UUID | str | None = None, **values: object
+    tx: TenantTx, actor: Actor, action: Action, *, about: UUID | str | None = None, **values: object
 ) -> None:
-    """Keep that `actor` did `action` (a past participle: `member.removed`), if `tx` commits.
+    """Keep that `actor` did `action`, if `tx` commits.
 
     Args:
         about: the id of what was changed.

@@ -288,6 +288,6 @@ def _check_covers(caller: Caller, role: Role) -> None:
 
 
 async def _record(
-    tx: TenantTx, caller: Caller, action: str, *, about: UUID, **values: object
+    tx: TenantTx, caller: Caller, action: audit.Action, *, about: UUID, **values: object
 ) -> None:
     await audit.record(tx, audit.actor_of(caller), action, about=about, **values)
