@@ -76,10 +76,13 @@ async def test_the_holder_of_the_token_sees_the_funnel_of_all_and_no_business(
         {"Authorization": f"Bearer {TOKEN}x"},
         {"Authorization": "Basic !!"},
         {"Authorization": "Basic OjpQYXM="},
+        {"Authorization": b"Basic \xe9"},
         {"Authorization": "Digest " + TOKEN},
     ],
 )
-async def test_anybody_else_is_asked_for_it(guarded: Guarded, headers: dict[str, str]) -> None:
+async def test_anybody_else_is_asked_for_it(
+    guarded: Guarded, headers: dict[str, str | bytes]
+) -> None:
     for path in PATHS:
         answer = await guarded.get(path, headers=headers)
         assert answer.status_code == 401
