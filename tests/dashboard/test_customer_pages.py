@@ -13,7 +13,7 @@ import pytest
 from coccinelle.conversations import reading
 from coccinelle.conversations.model import Arrival
 from coccinelle.conversations.reading import Line
-from coccinelle.dashboard.conversation_views import emphasised
+from coccinelle.dashboard.rendering import prose
 from coccinelle.foundation.ids import ConversationId, HandoffId
 from coccinelle.handoffs import actions as handoffs
 from tests.accounts import Account, joined
@@ -182,6 +182,27 @@ async def test_a_long_conversation_begins_at_its_end(shop: Shop, member: Reader)
     assert "before=" not in first
 
 
+async def test_a_page_of_a_conversation_parts_no_answer_from_its_question(
+    shop: Shop, member: Reader
+) -> None:
+    await shop.ask("whole", EMAILS)
+    async with shop.town.house.db.tenant(shop.business.id) as tx:
+        await tx.run(
+            "INSERT INTO messages (id, tenant_id, conversation_id, seq, author, text)"
+            " SELECT gen_random_uuid(), %s, %s, n, 'customer', 'Ligne ' || n || '.'"
+            " FROM generate_series(3, 31) n",
+            [shop.business.id, shop.said_in("whole")],
+        )
+    last = await member.see(f"{CONVERSATIONS}/{shop.said_in('whole')}")
+    older = re.search(r'href="([^"]+before=\d+)"', last)
+    assert older
+    first = await member.see(older[1])
+
+    assert [len(re.findall(r'id="m\d+"', page)) for page in (first, last)] == [2, 29]
+    assert "Pourquoi cette réponse" in first
+    assert "n’a pas reçu de réponse" not in first
+
+
 async def test_what_people_say_is_text(shop: Shop, member: Reader) -> None:
     for path in ("", "?q=gras", f"/{shop.said_in('hostile')}"):
         answer = await member.get(CONVERSATIONS + path)
@@ -199,7 +220,7 @@ async def test_what_people_say_is_text(shop: Shop, member: Reader) -> None:
     ],
 )
 def test_of_what_a_model_says_only_bold_is_more_than_text(said: str, shown: str) -> None:
-    assert str(emphasised(said)) == shown
+    assert str(prose(said)) == shown
 
 
 async def test_a_request_is_claimed_answered_and_closed_without_javascript(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
-from markupsafe import Markup, escape
 
 from coccinelle.agents import store as agents_store
 from coccinelle.conversations import reading
 from coccinelle.conversations.reading import Line, Turn
+from coccinelle.foundation.clock import now
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.i18n import Locale, codes, sentence
 from coccinelle.tenants import store as tenants_store
 
 Moment = Callable[[datetime], str]
-
-_BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,13 @@ class Said:
     line: Line
     turn: Turn | None = None
     failure: str | None = None
+
+
+def last_of(lines: Sequence[Line], *, most: int) -> Sequence[Line]:
+    """The last `most` lines; one fewer where an answer would stand without its question."""
+    shown, earlier = lines[-most:], lines[:-most]
+    is_parted = bool(earlier) and shown[0].turn_id is not None
+    return shown[1:] if is_parted and shown[0].turn_id == earlier[-1].turn_id else shown
 
 
 async def told(tx: TenantTx, lines: Sequence[Line], lang: Locale) -> list[Said]:
@@ -53,11 +57,6 @@ def _failure(turn: Turn | None, lang: Locale) -> str | None:
     return sentence(turn.failure_code, lang)
 
 
-def emphasised(text: str) -> Markup:
-    """What a model said, as text, but for what it wrote in bold: nothing else of its marks is."""
-    return Markup(_BOLD.sub(r"<strong>\1</strong>", str(escape(text))))  # noqa: S704  (escaped)
-
-
 async def agents(tx: TenantTx) -> dict[str, str]:
     """The names of the agents that answer, by key."""
     return {agent.key: agent.name for agent in await agents_store.live_agents(tx)}
@@ -72,7 +71,7 @@ async def zone(tx: TenantTx) -> str:
 def moments(lang: Locale, zone: str) -> Moment:
     """How an instant is written where there is little room: the day only when it is not today."""
     clock = ZoneInfo(zone)
-    today = datetime.now(UTC).astimezone(clock).date()
+    today = now().astimezone(clock).date()
 
     def moment(instant: datetime) -> str:
         there = instant.astimezone(clock)

@@ -82,7 +82,7 @@ def routes(pages: Pages, db: Database) -> APIRouter:
             lines = await reading.lines_before(
                 tx, wanted, before_seq=before, limit=LINES_A_PAGE + 1
             )
-            said = await views.told(tx, lines[-LINES_A_PAGE:], lang)
+            said = await views.told(tx, views.last_of(lines, most=LINES_A_PAGE), lang)
             clock = await views.zone(tx)
         return pages.render(
             request,
@@ -92,7 +92,6 @@ def routes(pages: Pages, db: Database) -> APIRouter:
             older=said[0].line.seq if len(lines) > LINES_A_PAGE else None,
             zone=clock,
             moment=views.moments(lang, clock),
-            emphasised=views.emphasised,
         )
 
     return router

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID, uuid4
 
@@ -18,6 +17,7 @@ from coccinelle.dashboard import conversation_views as views
 from coccinelle.dashboard import inbox_store
 from coccinelle.dashboard.pages import Form, Pages, read_form, see_other, user_of
 from coccinelle.dashboard.translation import language_of
+from coccinelle.foundation.clock import now
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, Forbidden
 from coccinelle.foundation.ids import HandoffId
@@ -75,7 +75,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
             before=before,
             found=found[:HANDOFFS_A_PAGE],
             more=found[HANDOFFS_A_PAGE - 1].id if len(found) > HANDOFFS_A_PAGE else None,
-            now=datetime.now(UTC),
+            now=now(),
             moment=views.moments(language_of(request), clock),
         )
 
@@ -178,10 +178,9 @@ async def _shown(
         "closed_by_name": await inbox_store.name_of(tx, found.closed_by),
         "dialled": re.sub(r"[^+0-9]", "", found.phone or ""),
         "max_chars": MAX_REPLY_CHARS,
-        "now": datetime.now(UTC),
+        "now": now(),
         "zone": clock,
         "moment": views.moments(language_of(request), clock),
-        "emphasised": views.emphasised,
     }
 
 

@@ -36,7 +36,7 @@ FILES = {
 SHORT = "public, max-age=300"
 FOR_EVER = "public, max-age=31536000, immutable"
 
-_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
+_BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 
 # In this order: most programs also say that they are some of the later ones.
 _BROWSERS = (
