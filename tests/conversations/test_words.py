@@ -84,6 +84,21 @@ async def test_what_is_said_after_its_words_were_kept_is_found_at_once_and_kept_
     assert left == 0
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_a_customer_who_says_more_words_than_can_be_kept_hides_no_other_conversation(
+    db: Database, rivoli: TenantId, is_kept: bool
+) -> None:
+    await said(db, rivoli, "a", "Une vidange ?", "Oui.")
+    for turn in range(3):
+        flood = " ".join(f"{turn}{n}{'x' * 1_900}" for n in range(300))
+        many = " ".join(f"b{turn}z{n}{'x' * 80}" for n in range(5_000))
+        await said(db, rivoli, "flood", flood, many)
+        if is_kept:
+            await keep(db)
+
+    assert await found(db, rivoli, "vidange") == ["a"]
+
+
 async def test_one_who_speaks_while_words_are_kept_is_not_forgotten(
     db: Database, rivoli: TenantId
 ) -> None:
