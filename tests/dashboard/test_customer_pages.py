@@ -122,6 +122,7 @@ async def test_a_list_says_what_is_wrong_with_a_search(member: Reader) -> None:
 
     assert answer.status_code == 422
     assert set(re.findall(r'id="(\w+)-error"', answer.text)) == {"q", "since"}
+    assert "Un jour s&#39;écrit année-mois-jour" in answer.text
 
 
 async def test_a_list_goes_on_where_it_ended(shop: Shop, member: Reader) -> None:

@@ -94,6 +94,7 @@ async def test_nobody_else_is_told(street: Street) -> None:
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from", "period_backwards"),
         ({"from": "2024-11-02", "to": "2026-11-01"}, "to", "period_too_long"),
         ({"from": "01/11/2026", "to": "2026-11-01"}, "from", "bad_day"),
+        ({"from": "1793491200", "to": "2026-11-01"}, "from", "bad_day"),
         ({"from": "0001-01-01", "to": "0001-01-02"}, "from", "too_small"),
         ({"from": "2026-11-01", "to": "9999-99-99"}, "to", "bad_day"),
     ],

@@ -3,12 +3,11 @@
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BeforeValidator
 
 from coccinelle.conversations import reading
 from coccinelle.conversations.api_model import (
@@ -25,6 +24,7 @@ from coccinelle.conversations.api_model import (
 from coccinelle.conversations.model import Channel, Outcome
 from coccinelle.conversations.reading import Before, Conversation, Feedback, Filters
 from coccinelle.foundation.database import Database
+from coccinelle.foundation.days import WrittenDay
 from coccinelle.foundation.errors import FieldError, Invalid, NotFound
 from coccinelle.foundation.ids import ConversationId, TurnId
 from coccinelle.foundation.lists import Limit
@@ -35,7 +35,6 @@ Authenticate = Callable[[Request], Awaitable[Caller]]
 
 MAX_WORDS_CHARS = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PLACE = re.compile(r"(\d{1,16})-([0-9a-f]{32})", re.ASCII)
 _PROBLEMS = {
     401: "Nothing in the request says which business it is for (`unauthenticated`).",
@@ -44,16 +43,6 @@ _PROBLEMS = {
     500: "Something went wrong on our side; `request_id` names it (`internal`).",
     503: "The database does not answer; `Retry-After` says when to ask again.",
 }
-
-
-def only_a_day(value: object) -> object:
-    """A day as JSON writes it, and nothing else that could be taken for one."""
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("not a day")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(only_a_day)]
 
 
 def routes(db: Database, caller: Authenticate) -> APIRouter:
@@ -178,11 +167,11 @@ def _filters(
         Query(description="What the customer thought of an answer.", examples=["down"]),
     ] = None,
     since: Annotated[
-        Day | None,
+        WrittenDay | None,
         Query(description="Last spoken in on this day or later.", examples=["2026-11-01"]),
     ] = None,
     until: Annotated[
-        Day | None,
+        WrittenDay | None,
         Query(description="Last spoken in on this day or before.", examples=["2026-11-03"]),
     ] = None,
     handoff: Annotated[

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from coccinelle.conversations import reading
-from coccinelle.conversations.api import MAX_WORDS_CHARS, Day, place_before, place_of
+from coccinelle.conversations.api import MAX_WORDS_CHARS, place_before, place_of
 from coccinelle.conversations.model import Channel, Outcome
 from coccinelle.conversations.reading import Feedback, Filters
 from coccinelle.dashboard import conversation_views as views
 from coccinelle.dashboard.pages import Form, Pages, checked
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.days import WrittenDay
 from coccinelle.foundation.errors import Invalid, NotFound
 from coccinelle.foundation.ids import ConversationId
 
@@ -36,8 +37,8 @@ class FindForm(BaseModel):
     outcome: Outcome | None = None
     channel: Channel | None = None
     feedback: Feedback | None = None
-    since: Day | None = None
-    until: Day | None = None
+    since: WrittenDay | None = None
+    until: WrittenDay | None = None
     handoff: Literal["open"] | None = None
 
     def filters(self) -> Filters:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from starlette.responses import Response
 
 from coccinelle.dashboard.pages import Form, Pages, checked
 from coccinelle.foundation.database import Database, TenantTx
+from coccinelle.foundation.days import WrittenDay
 from coccinelle.foundation.errors import Invalid
 from coccinelle.foundation.ids import TenantId
 from coccinelle.insights import reading
@@ -36,8 +36,8 @@ class Choice(BaseModel):
     """The days that a reader asks for."""
 
     days: Annotated[int, Field(ge=1, le=MOST_DAYS)] = DEFAULT_DAYS
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: WrittenDay | None = Field(None, alias="from")
+    last: WrittenDay | None = Field(None, alias="to")
 
     @property
     def wanted(self) -> Wanted:

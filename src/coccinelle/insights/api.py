@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from coccinelle.foundation.database import Database
+from coccinelle.foundation.days import WrittenDay
 from coccinelle.foundation.problems import documented
 from coccinelle.insights import reading
 from coccinelle.insights.model import (
@@ -166,11 +167,11 @@ Days = Annotated[
     ),
 ]
 First = Annotated[
-    date | None,
+    WrittenDay | None,
     Query(alias="from", description="The first day; with `to`.", examples=["2026-10-05"]),
 ]
 Last = Annotated[
-    date | None,
+    WrittenDay | None,
     Query(
         alias="to",
         description="The last day, included; today where it is later.",
