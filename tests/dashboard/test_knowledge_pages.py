@@ -375,8 +375,12 @@ async def test_a_question_is_set_aside_and_put_back(owner: Owner) -> None:
     path = f"{KNOWLEDGE}/questions/{gap_id}"
     away = await owner.send(path, {"do": "dismiss"})
     page = await owner.see(away.headers["location"])
+    elsewhere = f"{KNOWLEDGE}/questions?done=dismissed&gap=../../inbox/{gap_id}/close"
+
     assert "Cette question est écartée" in page
+    assert f'action="{path}?' in page
     assert WONDERED not in page
+    assert (await owner.client.get(elsewhere)).status_code == 422
     await owner.send(path, {"do": "reopen"})
     assert WONDERED in await owner.see(f"{KNOWLEDGE}/questions")
 

@@ -74,15 +74,19 @@ class _Asked:
         return await self._tested(request, caller, form, verdict)
 
     async def questions(
-        self, request: Request, after: After = None, order: Ordered = "latest"
+        self,
+        request: Request,
+        after: After = None,
+        order: Ordered = "latest",
+        gap: Annotated[UUID | None, Query()] = None,
     ) -> Response:
-        """Questions without an answer, each with a box for it."""
+        """Questions without an answer, each with a box for it; `gap` was dealt with just now."""
         caller = await self._pages.signed_in(request)
         found = await self._open(request, caller, after, order)
         done = request.query_params.get("done", "")
-        gap = request.query_params.get("gap", "")
+        dealt = str(gap or "")
         return self._pages.render(
-            request, "knowledge/questions.html", done=done, gap=gap, form=Form([]), **found
+            request, "knowledge/questions.html", done=done, gap=dealt, form=Form([]), **found
         )
 
     async def settle(
