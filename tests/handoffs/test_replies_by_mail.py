@@ -130,6 +130,22 @@ async def test_a_mail_that_is_refused_is_tried_again(
     assert await reached(db, shop, handoff, postbox)
 
 
+async def test_nobody_is_mailed_more_often_than_ten_times_an_hour(
+    db: Database, shop: TenantId, lea: UserId
+) -> None:
+    postbox, victim = Postbox(), f"v-{uuid4().hex[:12]}@example.com"
+    for _ in range(10):
+        theirs = await opened(db, shop, await said(db, shop, "Oui ?"), email=victim)
+        await replied(db, shop, theirs, lea, "Achetez !")
+        assert await reached(db, shop, theirs, postbox)
+    theirs = await opened(db, shop, await said(db, shop, "Oui ?"), email=victim.upper())
+    await replied(db, shop, theirs, lea, "Achetez !")
+
+    with pytest.raises(MailNotSent):
+        await reached(db, shop, theirs, postbox)
+    assert len(postbox.mails) == 10
+
+
 async def test_what_was_said_in_an_earlier_request_is_not_of_this_one(
     db: Database, shop: TenantId, handoff: HandoffId, lea: UserId, conversation: ConversationId
 ) -> None:

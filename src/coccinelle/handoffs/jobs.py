@@ -13,13 +13,19 @@ from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import HandoffId, TenantId
 from coccinelle.foundation.jobs import PROMPT, PatientRetries, jobs, services_of
 from coccinelle.handoffs import store
-from coccinelle.providers.mail import Mail, Mailer
+from coccinelle.providers.mail import Mail, Mailer, MailNotSent
+from coccinelle.tenants.accounts import attempts
+from coccinelle.tenants.accounts.attempts import Bound, TooManyAttempts
 from coccinelle.tenants.accounts.mails import Links
 
 log = structlog.get_logger(__name__)
 
 MAILED_LINES = 10
 REPLIES_AFTER_SECONDS = 120
+# Nobody proved that the address is the customer's: no business is to advertise by replies.
+REPLIES_PER_HOUR = 60
+MAILS_PER_HOUR = 10
+HOUR_SECONDS = 60 * 60
 INBOX_PATH = "/dashboard/inbox"
 
 
@@ -90,15 +96,30 @@ async def reach(
     While something newer than `after_seconds` is among them, that one's own job is waited for.
 
     Raises:
-        MailNotSent: trying later may help.
+        MailNotSent: trying later may help; also after 10 mails to the address in an hour, or 60 of
+            the business.
     """
     async with db.tenant(tenant_id) as tx:
         row = await store.unseen_replies(tx, handoff_id, fresh_seconds=after_seconds)
-    if row is None or row.is_fresh or not await mailer.send(replies_mail(row)):
+    if row is None or row.is_fresh:
+        return False
+    await _count(db, tenant_id, row.email)
+    if not await mailer.send(replies_mail(row)):
         return False
     async with db.tenant(tenant_id) as tx:
         await store.mark_replies_mailed(tx, handoff_id, seq=row.last_seq)
     return True
+
+
+async def _count(db: Database, tenant_id: TenantId, email: str) -> None:
+    bounds = (
+        Bound("replies:tenant", str(tenant_id), REPLIES_PER_HOUR, HOUR_SECONDS),
+        Bound("replies:email", email.lower(), MAILS_PER_HOUR, HOUR_SECONDS),
+    )
+    try:
+        await attempts.count(db, bounds)
+    except TooManyAttempts as error:
+        raise MailNotSent from error
 
 
 def replies_mail(row: store.RepliesRow) -> Mail:
