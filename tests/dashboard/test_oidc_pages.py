@@ -266,6 +266,22 @@ async def test_an_invitation_is_accepted_by_whom_the_issuer_says_it_is_for(
     assert gone.status_code == 404
 
 
+async def test_no_link_of_another_site_has_somebody_join_a_business_unasked(
+    harbour: Harbour, reader: Reader, issuer: Issuer
+) -> None:
+    await opened(reader)
+    async with harbour.browser() as client:
+        trap = await signed_up(client, company_name="Le Piège")
+    token = await invited(harbour, trap, issuer.person.email)
+    path = f"{START}?invitation={token}"
+
+    for site in ("cross-site", "same-site", "none"):
+        asked = await reader.get(path, **{"Sec-Fetch-Site": site})
+        assert asked.headers["location"] == f"/invitation?token={token}"
+    clicked = await reader.get(path, **{"Sec-Fetch-Site": "same-origin"})
+    assert clicked.headers["location"].startswith(issuer.url)
+
+
 async def test_who_works_for_several_businesses_chooses_and_changes(
     harbour: Harbour, reader: Reader, issuer: Issuer
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from coccinelle.tenants.accounts.api import Reception
 from coccinelle.tenants.accounts.api_model import MAX_TOKEN_CHARS
 from coccinelle.tenants.accounts.entrance import Opened
 from coccinelle.tenants.accounts.federation import Arrival, Federation
+from coccinelle.tenants.accounts.mails import INVITATION_PATH
 from coccinelle.tenants.accounts.model import digest
 from coccinelle.tenants.accounts.tickets import Awaited, Departure, Tickets
 
@@ -59,9 +61,14 @@ class _Ways:
         self._issuer = issuer
 
     async def leave(self, request: Request) -> Response:
-        """To the issuer, and a cookie by which this browser will be recognised."""
+        """To the issuer, and a cookie by which this browser will be recognised.
+
+        Who is invited says so on our page: whom the issuer knows comes back as a member.
+        """
         issuer = self._configured(request)
         invitation = request.query_params.get("invitation", "")[:MAX_TOKEN_CHARS]
+        if invitation and _is_from_elsewhere(request):
+            return see_other(f"{INVITATION_PATH}?token={quote(invitation, safe='')}")
         path = local_path(request.query_params.get("next"))
         departure = Departure(new_attempt(), path, invitation or None)
         try:
@@ -185,3 +192,8 @@ class _Ways:
 
     def _redirect_uri(self, request: Request) -> str:
         return f"{self._reception.home(request)}{CALLBACK}"
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    """Whether the browser says that no page of ours led here."""
+    return request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
