@@ -120,6 +120,15 @@ async def test_a_teammate_takes_care_of_a_customer_by_keyboard(
             [business.id, person.user_id],
         )
 
+    boss = await joined(house.running, business.id, role="owner")
+    async with house.running.db.tenant(business.id) as tx:
+        await handoffs.claim(tx, handoff_id, by=boss.user_id, take_over=True)
+    await expect(page.get_by_role("heading", name="Paul Petit s’en occupe")).to_be_visible()
+    await expect(box).to_have_value("Un brouillon")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#reply")).to_contain_text("Un brouillon")
+    await expect(box).to_have_count(0)
+
     assert await page.get_by_text("panne").count() == 0
     assert held.claimed_by == person.user_id
     assert said == [{"author": "person", "text": "Bonjour Ana, je regarde."}]

@@ -85,6 +85,11 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   detail.shouldSwap = false;
   onTrouble(element, detail.requestConfig.verb === "get" ? detail.pathInfo.finalRequestPath : "");
 });
+// What is being written stays while others change what stands around it: sending it says so.
+document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+  const field = detail.target.querySelector("textarea[data-send]");
+  if (field?.value.trim() && field.form.ariaBusy !== "true") detail.shouldSwap = false;
+});
 document.addEventListener("htmx:sendError", ({ detail }) => onTrouble(detail.elt, ""));
 document.addEventListener("htmx:load", (event) => {
   if (event.target === document.body) return;
