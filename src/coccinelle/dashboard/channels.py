@@ -19,6 +19,7 @@ from coccinelle.agents.model import Agent, Configuration
 from coccinelle.channels.widget import actions as widget
 from coccinelle.channels.widget import store as widget_store
 from coccinelle.channels.widget.model import WidgetSettings
+from coccinelle.dashboard import business
 from coccinelle.dashboard import onboarding_forms as forms
 from coccinelle.dashboard.pages import Pages, Trouble, read_form, see_other
 from coccinelle.dashboard.translation import language_of
@@ -162,7 +163,7 @@ class _Channels:
         caller = await self._pages.signed_in(request, at_least="admin")
         await read_form(request)
         async with self._db.tenant(caller.tenant_id) as tx:
-            await make_own_key(tx, caller, await _tenant(tx))
+            await make_own_key(tx, caller, await business.tenant(tx))
         return see_other(f"{WEB}?done=key")
 
     async def save_origins(self, request: Request, key_id: UUID) -> Response:
@@ -180,7 +181,7 @@ class _Channels:
 
     async def _phone(self, caller: Caller) -> dict[str, Any]:
         async with self._db.tenant(caller.tenant_id) as tx:
-            tenant = await _tenant(tx)
+            tenant = await business.tenant(tx)
             live = await agents_store.live_agents(tx)
             found, _ = await numbers.listed(tx, limit=200)
         own = {number.agent: number for number in reversed(found) if number.channel == "voice"}
@@ -255,7 +256,7 @@ def _is_origin(value: str) -> bool:
 
 async def _save_agent(tx: TenantTx, caller: Caller, form: Mapping[str, str]) -> str:
     """Raises `NotFound` where the tenant has no agent of that key."""
-    tenant, live = await _tenant(tx), await agents_store.live_agents(tx)
+    tenant, live = await business.tenant(tx), await agents_store.live_agents(tx)
     agent = next((one for one in live if one.key == form.get("agent")), None)
     if agent is None:
         raise NotFound("unknown_agent")
@@ -289,13 +290,6 @@ def _called(agent: Agent, number: Number | None, tenant: Tenant) -> Called:
     live = agent.configuration
     is_usual = live.greeting == forms.usual(live, tenant).greeting
     return Called(agent, number, shown, "" if is_usual else live.greeting)
-
-
-async def _tenant(tx: TenantTx) -> Tenant:
-    found = await tenants_store.tenant(tx)
-    if found is None:
-        raise NotFound("tenant_not_found")
-    return found
 
 
 def _origins(typed: str) -> list[str]:

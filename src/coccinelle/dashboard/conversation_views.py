@@ -9,13 +9,11 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
-from coccinelle.agents import store as agents_store
 from coccinelle.conversations import reading
 from coccinelle.conversations.reading import Line, Turn
 from coccinelle.foundation.clock import now
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.i18n import Locale, codes, sentence
-from coccinelle.tenants import store as tenants_store
 
 Moment = Callable[[datetime], str]
 
@@ -55,17 +53,6 @@ def _failure(turn: Turn | None, lang: Locale) -> str | None:
     if turn is None or turn.failure_code not in codes():
         return None
     return sentence(turn.failure_code, lang)
-
-
-async def agents(tx: TenantTx) -> dict[str, str]:
-    """The names of the agents that answer, by key."""
-    return {agent.key: agent.name for agent in await agents_store.live_agents(tx)}
-
-
-async def zone(tx: TenantTx) -> str:
-    """Where the business is: its clock."""
-    tenant = await tenants_store.tenant(tx)
-    return tenant.timezone if tenant else "Europe/Paris"
 
 
 def moments(lang: Locale, zone: str) -> Moment:

@@ -14,6 +14,7 @@ from coccinelle.conversations import reading
 from coccinelle.conversations.api import MAX_WORDS_CHARS, place_before, place_of
 from coccinelle.conversations.model import Channel, Outcome
 from coccinelle.conversations.reading import Feedback, Filters
+from coccinelle.dashboard import business
 from coccinelle.dashboard import conversation_views as views
 from coccinelle.dashboard.pages import Form, Pages, checked
 from coccinelle.dashboard.translation import language_of
@@ -84,7 +85,7 @@ def routes(pages: Pages, db: Database) -> APIRouter:
                 tx, wanted, before_seq=before, limit=LINES_A_PAGE + 1
             )
             said = await views.told(tx, views.last_of(lines, most=LINES_A_PAGE), lang)
-            clock = await views.zone(tx)
+            clock = await business.zone(tx)
         return pages.render(
             request,
             "conversations/one.html",
@@ -99,9 +100,9 @@ def routes(pages: Pages, db: Database) -> APIRouter:
 
 
 async def _known(tx: TenantTx, request: Request) -> dict[str, Any]:
-    clock = await views.zone(tx)
+    clock = await business.zone(tx)
     moment = views.moments(language_of(request), clock)
-    return {"agents": await views.agents(tx), "zone": clock, "moment": moment}
+    return {"agents": await business.agents(tx), "zone": clock, "moment": moment}
 
 
 def _address(form: Form, cursor: str) -> str:

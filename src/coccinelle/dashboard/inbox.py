@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from coccinelle.conversations import reading
 from coccinelle.conversations.reading import Line
+from coccinelle.dashboard import business, inbox_store
 from coccinelle.dashboard import conversation_views as views
-from coccinelle.dashboard import inbox_store
 from coccinelle.dashboard.pages import Form, Pages, read_form, see_other, user_of
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.clock import now
@@ -66,7 +66,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
                 limit=HANDOFFS_A_PAGE + 1,
                 before=before,
             )
-            clock = await views.zone(tx)
+            clock = await business.zone(tx)
         return pages.render(
             request,
             "inbox/list.html",
@@ -163,7 +163,7 @@ async def _shown(
     said = await _lines(tx, found, seen)
     shown_seqs = {line.seq for line in said}
     state = f"{found.state}:{found.claimed_by or ''}"
-    clock = await views.zone(tx)
+    clock = await business.zone(tx)
     after = max([line.seq for line in said] + [seen.after_seq if seen else 0])
     return {
         "handoff": found,

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard import business
 from coccinelle.dashboard.pages import Form, Pages, checked, read_form, see_other
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import CoccinelleError
@@ -103,11 +104,10 @@ async def _shown(
 ) -> dict[str, Any]:
     """What the page lists; `making` is the kind of key whose form was refused."""
     async with db.tenant(caller.tenant_id) as tx:
-        tenant = await tenants_store.tenant(tx)
         return {
             "api_keys": await tenants_store.api_keys(tx, limit=SHOWN, before=None),
             "public_keys": await tenants_store.public_keys(tx, limit=SHOWN, before=None),
-            "zone": tenant.timezone if tenant else "Europe/Paris",
+            "zone": await business.zone(tx),
             "form": form or Form([]),
             "making": making,
             "secret": secret,

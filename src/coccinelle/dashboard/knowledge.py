@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from coccinelle.dashboard import business
 from coccinelle.dashboard import knowledge_views as views
 from coccinelle.dashboard.pages import Form, Pages, checked, read_form, see_other
 from coccinelle.dashboard.translation import language_of
 from coccinelle.dashboard.uploads import read_upload
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import CoccinelleError, FieldError, Invalid
-from coccinelle.foundation.i18n import locale_of
 from coccinelle.foundation.ids import DocumentId, SourceId
 from coccinelle.foundation.outgoing import MAX_URL_CHARS
 from coccinelle.knowledge import actions, answers, gap_store
@@ -31,7 +31,6 @@ from coccinelle.knowledge.model import (
 )
 from coccinelle.knowledge.services import KnowledgeServices
 from coccinelle.onboarding.model import web_address
-from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.model import Caller
 
 KNOWLEDGE = "/dashboard/knowledge"
@@ -206,7 +205,7 @@ class _Knowledge:
             )
             known = await views.known(tx, found, language_of(request))
             waiting = await gap_store.count(tx)
-            agents, zone = await views.agents(tx), await views.zone(tx)
+            agents, zone = await business.agents(tx), await business.zone(tx)
         return {
             "known": known,
             "before": before,
@@ -228,7 +227,7 @@ class _Knowledge:
             )
             own = await answers.source(tx)
             pairs = await answers.given(tx) if own and own.id == source_id else []
-            agents, zone = await views.agents(tx), await views.zone(tx)
+            agents, zone = await business.agents(tx), await business.zone(tx)
         return {
             "one": one,
             "documents": [(document, views.told(document, lang)) for document in found],
@@ -251,8 +250,7 @@ async def _add_files(tx: TenantTx, files: Sequence[NewSource], agents: Sequence[
 
 
 async def _answer(tx: TenantTx, form: Form) -> str:
-    tenant = await tenants_store.tenant(tx)
-    locale = locale_of(tenant.locale if tenant else None)
+    locale = await business.locale(tx)
     if form.get("do") == "withdraw":
         await answers.withdraw(tx, form.get("question", ""), locale=locale)
         return "withdrawn"

@@ -9,19 +9,18 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard import business
 from coccinelle.dashboard import knowledge_views as views
 from coccinelle.dashboard.knowledge import KNOWLEDGE
 from coccinelle.dashboard.pages import Form, Pages, checked, read_form, see_other
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import CoccinelleError, Invalid
-from coccinelle.foundation.i18n import locale_of
 from coccinelle.knowledge import answers, gap_store, gaps
 from coccinelle.knowledge.gap_model import SearchBody
 from coccinelle.knowledge.model import Gap, GapNotFound, Order, Question, question_key
 from coccinelle.knowledge.services import KnowledgeServices
 from coccinelle.knowledge.tester import tried
-from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.model import Caller
 
 SEARCH = f"{KNOWLEDGE}/search"
@@ -125,7 +124,7 @@ class _Asked:
 
     async def _about(self, caller: Caller) -> dict[str, Any]:
         async with self._services.db.tenant(caller.tenant_id) as tx:
-            return {"agents": await views.agents(tx)}
+            return {"agents": await business.agents(tx)}
 
     async def _open(
         self, request: Request, caller: Caller, after: UUID | None, order: Order
@@ -135,7 +134,7 @@ class _Asked:
             source = await answers.source(tx)
             known = await views.known(tx, [source] if source else [], language_of(request))
             before = {question_key(one.question): one for one in await answers.given(tx)}
-            waiting, zone = await gap_store.count(tx), await views.zone(tx)
+            waiting, zone = await gap_store.count(tx), await business.zone(tx)
         return {
             "gaps": [(gap, _earlier(gap, before)) for gap in found],
             "own": known[0] if known else None,
@@ -156,8 +155,7 @@ async def _settle(tx: TenantTx, gap_id: UUID, form: Form) -> str:
             await gaps.reopen(tx, gap_id)
             return "reopened"
         case _:
-            tenant = await tenants_store.tenant(tx)
-            locale = locale_of(tenant.locale if tenant else None)
+            locale = await business.locale(tx)
             await gaps.answer(tx, gap_id, form.get("text", ""), locale=locale)
             return "answered"
 

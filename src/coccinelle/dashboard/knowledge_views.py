@@ -8,7 +8,6 @@ from typing import Any
 
 from babel.numbers import format_decimal, format_percent
 
-from coccinelle.agents import store as agents_store
 from coccinelle.engine.orchestrator import COVERAGE_WITHOUT_VECTORS
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.i18n import Locale, sentence
@@ -16,7 +15,6 @@ from coccinelle.knowledge import document_store
 from coccinelle.knowledge.model import Document, Source
 from coccinelle.knowledge.search import Passage
 from coccinelle.knowledge.tester import Tested
-from coccinelle.tenants import store as tenants_store
 
 
 @dataclass(frozen=True)
@@ -68,17 +66,6 @@ async def known(tx: TenantTx, sources: Sequence[Source], lang: Locale) -> list[K
     counts = await document_store.counts(tx, [source.id for source in sources])
     read = {one.source_id: one for one in counts}
     return [_known(source, read.get(source.id), lang) for source in sources]
-
-
-async def agents(tx: TenantTx) -> dict[str, str]:
-    """The names of the agents that answer, by key."""
-    return {agent.key: agent.name for agent in await agents_store.live_agents(tx)}
-
-
-async def zone(tx: TenantTx) -> str:
-    """Where the business is: its clock."""
-    tenant = await tenants_store.tenant(tx)
-    return tenant.timezone if tenant else "Europe/Paris"
 
 
 def told(document: Document, lang: Locale) -> str | None:

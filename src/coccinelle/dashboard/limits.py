@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from babel.numbers import format_currency, format_decimal
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from coccinelle.conversations.model import Limits
 from coccinelle.dashboard import store
 from coccinelle.dashboard.pages import Pages
-from coccinelle.dashboard.translation import language_of
 from coccinelle.evals.exam import store as exams
 from coccinelle.evals.exam.model import MAX_EXAMS_A_DAY
 from coccinelle.foundation.database import Database
@@ -19,7 +15,6 @@ from coccinelle.foundation.settings import Settings
 
 LIMITS = "/dashboard/settings/limits"
 MEGABYTE = 1024 * 1024
-MICROEUR = 1_000_000
 
 
 def routes(pages: Pages, db: Database, settings: Settings, limits: Limits) -> APIRouter:
@@ -32,7 +27,6 @@ def routes(pages: Pages, db: Database, settings: Settings, limits: Limits) -> AP
         async with db.tenant(caller.tenant_id) as tx:
             spent_microeur = await store.spent_today(tx)
             held, _ = await exams.held_lately(tx)
-        locale = language_of(request)
         counts = {
             "messages": limits.messages,
             "address_messages": limits.address_messages,
@@ -45,10 +39,8 @@ def routes(pages: Pages, db: Database, settings: Settings, limits: Limits) -> AP
             "exams_held": held,
             "exams_most": MAX_EXAMS_A_DAY,
         }
-        shown: dict[str, Any] = {
-            name: format_decimal(count, locale=locale) for name, count in counts.items()
-        }
-        shown["spent"] = format_currency(spent_microeur / MICROEUR, "EUR", locale=locale)
-        return pages.render(request, "settings/limits.html", **shown)
+        return pages.render(
+            request, "settings/limits.html", **counts, spent_microeur=spent_microeur
+        )
 
     return router

@@ -8,12 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard import business
 from coccinelle.dashboard.pages import Form, Pages, checked, read_form, see_other
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, Invalid
 from coccinelle.foundation.ids import UserId
-from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.accounts import actions, store
 from coccinelle.tenants.accounts.api import Reception
 from coccinelle.tenants.accounts.api_model import InviteBody, MemberBody
@@ -124,9 +124,8 @@ async def _change(tx: TenantTx, caller: Caller, user_id: UserId, form: Form) -> 
 
 
 async def _people(tx: TenantTx) -> dict[str, Any]:
-    tenant = await tenants_store.tenant(tx)
     return {
         "members": await store.members(tx, limit=SHOWN, after=None),
         "invitations": await store.invitations(tx, limit=SHOWN, before=None),
-        "zone": tenant.timezone if tenant else "Europe/Paris",
+        "zone": await business.zone(tx),
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from coccinelle.dashboard import business
 from coccinelle.dashboard.accounts import BUSINESSES
 from coccinelle.dashboard.onboarding_store import latest_onboarding
 from coccinelle.dashboard.onboarding_views import zones_of
@@ -24,19 +25,18 @@ from coccinelle.dashboard.pages import (
 )
 from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
-from coccinelle.foundation.errors import CoccinelleError, NotFound
+from coccinelle.foundation.errors import CoccinelleError
 from coccinelle.foundation.ids import SessionId
 from coccinelle.onboarding import actions as onboarding
 from coccinelle.onboarding.model import check_timezone, web_address
 from coccinelle.tenants import actions as tenants
 from coccinelle.tenants import audit
-from coccinelle.tenants import store as tenants_store
 from coccinelle.tenants.accounts import actions as accounts
 from coccinelle.tenants.accounts import federation
 from coccinelle.tenants.accounts.api import Reception
 from coccinelle.tenants.accounts.api_model import ChangeBody, SwitchBody
 from coccinelle.tenants.accounts.entrance import Entrance
-from coccinelle.tenants.model import Caller, Tenant
+from coccinelle.tenants.model import Caller
 
 SETTINGS = "/dashboard/settings"
 COMPANY = f"{SETTINGS}/company"
@@ -81,7 +81,7 @@ def _company(pages: Pages, db: Database) -> APIRouter:
     async def company(request: Request) -> Response:
         caller = await pages.signed_in(request, at_least="admin")
         async with db.tenant(caller.tenant_id) as tx:
-            known = await _tenant(tx)
+            known = await business.tenant(tx)
         form = Form([(fact, getattr(known, fact) or "") for fact in FACTS])
         done = request.query_params.get("done")
         zones = zones_of(known.timezone, language_of(request))
@@ -107,7 +107,7 @@ def _company(pages: Pages, db: Database) -> APIRouter:
             found = await audit.events(
                 tx, limit=EVENTS_A_PAGE + 1, before=_cursor(request.query_params.get("before"))
             )
-            zone = (await _tenant(tx)).timezone
+            zone = await business.zone(tx)
         older = found[EVENTS_A_PAGE - 1].id if len(found) > EVENTS_A_PAGE else None
         return pages.render(
             request, "settings/audit.html", events=found[:EVENTS_A_PAGE], older=older, zone=zone
@@ -232,7 +232,7 @@ def _sessions(pages: Pages, db: Database) -> APIRouter:
 
 async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
     """Change the business; the assistant's own words follow where onboarding wrote them."""
-    before = await _tenant(tx)
+    before = await business.tenant(tx)
     actor = audit.actor_of(caller)
     asked = {fact: facts[fact] for fact in ASKED}
     asked["website"] = web_address(asked["website"])
@@ -245,7 +245,7 @@ async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
     await tenants.update(tx, **(others if session else asked | others))
     if session is not None:
         await onboarding.save_business(tx, actor, session.id, sector=before.sector, facts=asked)
-    after = await _tenant(tx)
+    after = await business.tenant(tx)
     changed = [fact for fact in FACTS if getattr(before, fact) != getattr(after, fact)]
     if changed:
         await audit.record(tx, actor, "company.changed", about=tx.tenant_id, facts=changed)
@@ -254,15 +254,8 @@ async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
 async def _devices(db: Database, caller: Caller, *, idle_days: int) -> dict[str, Any]:
     sessions = await accounts.sessions(db, user_of(caller), idle_days=idle_days)
     async with db.tenant(caller.tenant_id) as tx:
-        zone = (await _tenant(tx)).timezone
+        zone = await business.zone(tx)
     return {"sessions": sessions, "current": caller.session_id, "zone": zone}
-
-
-async def _tenant(tx: TenantTx) -> Tenant:
-    found = await tenants_store.tenant(tx)
-    if found is None:
-        raise NotFound
-    return found
 
 
 def _cursor(written: str | None) -> UUID | None:
