@@ -174,9 +174,9 @@ def search(
 async def _found(
     house: House, question: str, tenant: str | None, agent: str | None, limit: int
 ) -> tuple[list[Passage], float]:
-    from coccinelle.engine.view import DEFAULT_THRESHOLD
     from coccinelle.knowledge import actions, store
     from coccinelle.knowledge import search as knowledge
+    from coccinelle.knowledge.calibration import DEFAULT_THRESHOLD
 
     found = await ground.chosen(house.db, tenant)
     vector = (await house.embedder.embed_queries([question]))[0]

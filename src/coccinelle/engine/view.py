@@ -20,6 +20,7 @@ from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError, NotFound
 from coccinelle.foundation.ids import AgentId, AgentVersionId, TenantId
 from coccinelle.knowledge import store as knowledge
+from coccinelle.knowledge.calibration import DEFAULT_THRESHOLD
 from coccinelle.providers.embeddings.model import Embedder, EmbeddingUnavailable, Vectors
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.model import Tenant
@@ -28,7 +29,6 @@ FRESH_SECONDS = 3.0
 # Until then a message is answered from what is known while it is read anew.
 STALE_SECONDS = 10.0
 KEPT_TENANTS = 1000
-DEFAULT_THRESHOLD = 0.30
 
 
 @dataclass(frozen=True)

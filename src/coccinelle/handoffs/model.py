@@ -14,7 +14,6 @@ HandoffState = Literal["open", "claimed", "closed"]
 
 MAX_REASON_CHARS = 500
 MAX_EMAIL_CHARS = 254
-MAX_PHONE_CHARS = 32
 MAX_NOTE_CHARS = 2000
 MAX_REPLY_CHARS = 2000
 

@@ -12,13 +12,12 @@ from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.errors import FieldError
 from coccinelle.foundation.ids import AgentId, ChunkId, TenantId
 from coccinelle.knowledge import actions, document_store, store
+from coccinelle.knowledge.calibration import DEFAULT_THRESHOLD
 from coccinelle.knowledge.lexical import asked
 from coccinelle.knowledge.model import UnknownAgent
 from coccinelle.knowledge.search import Passage, search
 from coccinelle.knowledge.services import KnowledgeServices
 from coccinelle.providers.embeddings.model import EmbeddingUnavailable, Vectors
-
-DEFAULT_THRESHOLD = 0.30
 
 _WORD = re.compile(r"\w+")
 
