@@ -383,10 +383,10 @@ def _named(code: object) -> str:
 
 
 def _unproven(reason: str) -> NotProven:
-    log.warning("oidc_refused", reason=reason)
+    log.warning("oidc_refused", code=reason)
     return NotProven("oidc_cancelled" if reason == "access_denied" else "")
 
 
 def _down(reason: str) -> ProviderDown:
-    log.error("oidc_unavailable", reason=reason)
+    log.error("oidc_unavailable", code=reason)
     return ProviderDown(retry_after_seconds=int(PAUSE_SECONDS))

@@ -126,7 +126,7 @@ class ElevenLabsVoices:
             found = await self._ask()
         except VoicesUnavailable as error:
             self._breaker.fail()
-            log.warning("voices_not_listed", provider=PROVIDER, reason=error.values.get("reason"))
+            log.warning("voices_not_listed", provider=PROVIDER, code=error.values.get("reason"))
             raise
         except BaseException:
             self._breaker.release()
