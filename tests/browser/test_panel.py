@@ -650,7 +650,7 @@ async def test_the_answer_a_page_was_left_before_is_found_in_the_history(
 ) -> None:
     await visit(page, site, scripted)
     await say(page, "Un")
-    await expect(bubbles(page)).to_have_count(2)
+    await expect(page.get_by_role("button", name="Copier la réponse")).to_be_visible()
     conversation, turn = sent(scripted)[0]["conversation_id"], uid()
     scripted.remember(conversation, "customer", "Deux", turn_id=turn)
     await page.clock.install()

@@ -152,7 +152,11 @@ async def test_a_file_that_is_uploaded_again_with_other_content_replaces_its_own
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("fr", "Ce fichier est vide."), ("en-GB", "This file is empty.")]
+    ("language", "words"),
+    [
+        ("fr", "Ce fichier est vide. Vérifiez que c'est le bon, puis renvoyez-le."),
+        ("en-GB", "This file is empty. Check that it is the right one, then send it again."),
+    ],
 )
 async def test_a_failure_is_said_in_the_callers_language(
     door: Door, rivoli: TenantId, nordlys: TenantId, language: str, words: str
