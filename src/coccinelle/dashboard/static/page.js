@@ -61,8 +61,14 @@ function prepare(root) {
   prepareShortcuts(root);
 }
 
+/** On a phone, the tab of this page may stand beside the screen. */
+function showTab() {
+  const tab = document.querySelector("nav.tabs [aria-current]");
+  if (tab) tab.closest("nav").scrollLeft = tab.offsetLeft - tab.offsetWidth;
+}
+
 prepare(document);
-document.querySelector("nav.tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
+showTab();
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
 });
