@@ -234,3 +234,15 @@ async def test_a_source_is_called_otherwise_and_read_anew_where_answers_say_its_
         async with db.tenant(tenant) as tx:
             with pytest.raises(SourceNotFound):
                 await actions.rename(tx, source_id, "Autre")
+
+
+async def test_an_answer_that_stands_elsewhere_too_is_the_teams_all_the_same(
+    db: Database, rivoli: TenantId, nordlys: TenantId
+) -> None:
+    pair = Question(WHERE, PARK)
+    for tenant in (rivoli, nordlys):
+        async with db.tenant(tenant) as tx:
+            elsewhere = await actions.add(tx, faq_source([pair], title="Questions fréquentes"))
+            await answers.give(tx, pair)
+            await actions.remove(tx, elsewhere.source.id)
+            assert await answers.given(tx) == [pair]

@@ -92,7 +92,8 @@ def _by_key(pairs: Iterable[Question]) -> dict[bytes, Question]:
 
 
 async def _keep(tx: TenantTx, pairs: Iterable[Question], locale: Locale) -> None:
-    """The source keeps the title that somebody gave it."""
+    """The source keeps the title that somebody gave it, and is kept whatever others say."""
     known = await source(tx)
     title = known.title if known else _TITLES[locale]
-    await actions.keep(tx, faq_source(list(pairs), title=title), slot=ANSWERS_SLOT)
+    own = faq_source(list(pairs), title=title, slot=ANSWERS_SLOT)
+    await actions.keep(tx, own, slot=ANSWERS_SLOT)

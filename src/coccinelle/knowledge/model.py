@@ -194,9 +194,14 @@ def text_source(content: str, *, title: str) -> NewSource:
     )
 
 
-def faq_source(questions: Sequence[Question], *, title: str) -> NewSource:
-    """Questions and their answers, kept as JSON."""
-    pairs = [{"question": q.question, "answer": q.answer} for q in questions]
+def faq_source(questions: Sequence[Question], *, title: str, slot: str | None = None) -> NewSource:
+    """Questions and their answers, kept as JSON.
+
+    Args:
+        slot: what only this slot of a business has: the same pairs elsewhere are another content.
+    """
+    of = {} if slot is None else {"slot": slot}
+    pairs = [{"question": q.question, "answer": q.answer, **of} for q in questions]
     content = json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).encode()
     return NewSource("faq", _title(title), media_type="application/json", content=content)
 
