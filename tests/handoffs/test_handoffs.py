@@ -183,6 +183,8 @@ async def test_another_tenants_handoff_is_not_there(
         {"email": "lea@"},
         {"email": "lea@a b"},
         {"email": "a@b\r\nBcc: x@y"},
+        {"email": "=?utf-8?q?a=0d=0aBcc=3Ax?=@example.com"},
+        {"email": "a\x01@example.com"},
         {"email": "a@" + "b" * 253},
         {"phone": "bonjour"},
         {"phone": "1"},

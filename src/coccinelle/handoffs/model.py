@@ -17,7 +17,8 @@ MAX_EMAIL_CHARS = 254
 MAX_NOTE_CHARS = 2000
 MAX_REPLY_CHARS = 2000
 
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,189}")
+# None with what a mail's header would decode: a comma, or a line break.
+_EMAIL = re.compile(r"(?!.*=\?)[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]{1,189}")
 _PHONE = re.compile(r"\+?[0-9 .()/-]{4,32}")
 
 
@@ -96,7 +97,7 @@ def contact(*, email: str | None, phone: str | None, note: str | None) -> Contac
     """
     found = Contact(_trimmed(email), _trimmed(phone), _trimmed(note))
     errors = []
-    if found.email and not (_EMAIL.fullmatch(found.email) and len(found.email) <= MAX_EMAIL_CHARS):
+    if found.email and not _is_email(found.email):
         errors.append(FieldError("email", "bad_email"))
     if found.phone and not _PHONE.fullmatch(found.phone):
         errors.append(FieldError("phone", "bad_phone"))
@@ -116,6 +117,11 @@ def reply_text(text: str) -> str:
         values = (("max_length", MAX_REPLY_CHARS),)
         raise Invalid(errors=(FieldError("text", "too_long", values),))
     return said
+
+
+def _is_email(value: str) -> bool:
+    is_one = _EMAIL.fullmatch(value) is not None
+    return is_one and value.isprintable() and len(value) <= MAX_EMAIL_CHARS
 
 
 def _trimmed(value: str | None) -> str | None:

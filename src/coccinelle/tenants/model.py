@@ -25,7 +25,10 @@ MAX_KEY_NAME_CHARS = 100
 MAX_FACT_CHARS = 2000
 MAX_EMAIL_CHARS = 254
 
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\.]+")
+# None with what a mail's header would decode: a comma, or a line break.
+_EMAIL = re.compile(
+    r"(?!.*=\?)[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\.]+"
+)
 _PHONE = re.compile(r"\+?[0-9 \u00a0\u202f.()/-]{3,32}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

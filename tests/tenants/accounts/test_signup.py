@@ -140,6 +140,7 @@ async def test_of_two_who_sign_up_with_one_address_at_once_one_is_told_so(
         ("email", "lea", "bad_email"),
         ("email", "lea@@example.com", "bad_email"),
         ("email", "lea@example.com\nBcc: all@example.com", "bad_email"),
+        ("email", "=?utf-8?q?a=2Cb=40example.com?=@example.com", "bad_email"),
         ("email", "a" * 250 + "@example.com", "too_long"),
         ("password", "kiwi7", "too_short"),
         ("password", "x" * 129, "too_long"),
