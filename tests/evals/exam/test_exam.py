@@ -27,6 +27,7 @@ from coccinelle.foundation.ids import SourceId, TenantId
 from coccinelle.foundation.jobs import queue, work
 from coccinelle.foundation.postgres import Addresses
 from coccinelle.knowledge import actions as knowledge
+from coccinelle.knowledge import answers
 from coccinelle.knowledge import store as knowledge_store
 from coccinelle.knowledge.ingest import run_ingest
 from coccinelle.knowledge.model import (
@@ -294,6 +295,22 @@ async def test_a_change_that_breaks_a_corrected_answer_is_found(parts: Services)
     assert [run.has_passed for run in await run_tests(parts, tenant)] == [False]
     async with parts.db.tenant(tenant) as tx:
         assert [test.has_passed for test in await actions.tests(tx)] == [False]
+
+
+async def test_what_the_team_answers_elsewhere_since_is_what_a_test_expects(
+    parts: Services,
+) -> None:
+    tenant = await salon(parts)
+    question = gap(await hold(parts, tenant), "refund")
+    async with parts.db.tenant(tenant) as tx:
+        await actions.answer(tx, question.id, REFUND)
+    newer = "Toute prestation est remboursée pendant 30 jours, en boutique."
+    async with parts.db.tenant(tenant) as tx:
+        await answers.give(tx, Question(question.text, newer))
+    await read_corrections(parts, tenant)
+
+    runs = await run_tests(parts, tenant)
+    assert [(run.test.expected, run.has_passed) for run in runs] == [(newer, True)]
 
 
 @pytest.mark.parametrize(

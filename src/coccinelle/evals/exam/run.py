@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from coccinelle.evals.exam import store
@@ -15,6 +16,8 @@ from coccinelle.evals.exam.reading import Content, Declared, read
 from coccinelle.evals.exam.writing import likely
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.ids import TenantId
+from coccinelle.knowledge import answers
+from coccinelle.knowledge.model import question_key
 from coccinelle.providers.language.model import ModelCall
 from coccinelle.tenants.model import Tenant
 
@@ -56,13 +59,17 @@ async def give_up(db: Database, tenant_id: TenantId, exam_id: UUID, code: str) -
 async def run_tests(services: ExamServices, tenant_id: TenantId) -> list[TestRun]:
     """Ask every question that the owner corrected, and keep whether she would still be content.
 
+    Where the team has answered otherwise since, that is what she wants.
+
     Raises:
         NotFound: the tenant has no agent (`no_agent`).
     """
     async with services.db.tenant(tenant_id) as tx:
-        kept = await store.tests(tx)
+        kept, said = await store.tests(tx), await answers.given(tx)
+    newest = {question_key(one.question): one.answer for one in said}
     runs = []
-    for test in kept:
+    for one in kept:
+        test = replace(one, expected=newest.get(question_key(one.question), one.expected))
         answer = await ask(services, tenant_id, test.question)
         has_passed = answer.agent is not None and says(answer.text, test.expected)
         runs.append(TestRun(test, answer.text, has_passed))
