@@ -36,15 +36,18 @@ async def trusting(
     *,
     url: str | None = None,
     allow: tuple[str, ...] = (),
+    plain: tuple[str, ...] | None = None,
     timeout_seconds: float = 20,
     pause_seconds: float = 0,
     **more: Any,
 ) -> AsyncIterator[Oidc]:
     """What is asked who people are, where the issuer may be asked without https."""
-    own = frozenset({urlsplit(issuer.url).netloc, *allow})
+    netloc = urlsplit(issuer.url).netloc
+    own = frozenset({netloc, *allow})
+    without_https = own if plain is None else frozenset({netloc, *plain})
     outgoing = Outgoing(allow=own, max_bytes=100_000, timeout_seconds=timeout_seconds)
     client = Client(url or issuer.url, CLIENT_ID, CLIENT_SECRET, **more)
-    yield Oidc(client, outgoing, plain=own, pause_seconds=pause_seconds)
+    yield Oidc(client, outgoing, plain=without_https, pause_seconds=pause_seconds)
     await outgoing.aclose()
 
 
@@ -204,6 +207,22 @@ async def test_what_is_sent_for_a_token_follows_no_redirect(issuer: Issuer) -> N
             await subject(oidc, issuer)
 
     assert "/keys" not in issuer.asked
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+async def test_nothing_that_it_publishes_is_read_without_https_by_a_redirect(
+    issuer: Issuer, path: str
+) -> None:
+    other = listening()
+    there = f"127.0.0.1:{other.getsockname()[1]}"
+    issuer.redirects = {path: f"http://{there}/keys"}
+    async with trusting(issuer, allow=(there,), plain=(), timeout_seconds=2) as oidc:
+        with pytest.raises(ProviderDown):
+            await subject(oidc, issuer)
+
+    other.setblocking(False)
+    with other, pytest.raises(BlockingIOError):
+        other.accept()
 
 
 @pytest.mark.parametrize("url", ["http://issuer.example", "http://127.0.0.1:9"])

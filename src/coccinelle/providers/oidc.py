@@ -287,7 +287,9 @@ class Oidc:
         return [key for key in keys[:MAX_KEYS] if isinstance(key, dict)]
 
     async def _got(self, url: str) -> Fetched:
-        told = await self._asked(lambda: self._outgoing.get(url, accept="application/json"))
+        told = await self._asked(
+            lambda: self._outgoing.get(url, accept="application/json", may_follow=self._is_safe)
+        )
         if told.status != 200:
             raise _down(f"answer_{told.status}")
         return told
