@@ -69,7 +69,7 @@ class _Asked:
             return self._pages.refused(
                 request, "knowledge/search.html", error, form=form, verdict=None, **about
             )
-        verdict = views.verdict(found, language_of(request), passages=self._passages)
+        verdict = views.verdict(found, passages=self._passages)
         return await self._tested(request, caller, form, verdict)
 
     async def questions(

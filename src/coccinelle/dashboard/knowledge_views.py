@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from babel.numbers import format_decimal, format_percent
-
 from coccinelle.engine.orchestrator import COVERAGE_WITHOUT_VECTORS
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.i18n import Locale, sentence
@@ -36,7 +34,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Found:
-    """A passage that the tester found, its scores as people read them.
+    """A passage that the tester found.
 
     `sure` is between 0 and 1; `is_kept`: an answer would be made from it.
     """
@@ -44,20 +42,17 @@ class Found:
     passage: Passage
     words: Sequence[str]
     sure: float
-    percent: str
-    scores: Mapping[str, str]
     is_kept: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the assistant would answer, and from what."""
+    """Whether the assistant would answer, and from what; `best` and `threshold` are 0-1."""
 
     would_answer: bool
     by_words_only: bool
-    best: str
-    threshold: str
-    limit: float
+    best: float
+    threshold: float
     passages: Sequence[Found]
 
 
@@ -73,22 +68,26 @@ def told(document: Document, lang: Locale) -> str | None:
     return _why(document.failure_code, document.failure_values, lang)
 
 
-def verdict(found: Tested, lang: Locale, *, passages: int) -> Verdict:
+def verdict(found: Tested, *, passages: int) -> Verdict:
     """What the assistant would do with what was found; `passages`: how many an answer takes."""
     best = max((one.answer_score for one in found.passages), default=0.0)
     would_answer = best >= found.threshold
     if found.by_words_only:
         would_answer = any(one.coverage >= COVERAGE_WITHOUT_VECTORS for one in found.passages)
     shown = [
-        _found(one, found.words[one.chunk_id], lang, is_kept=would_answer and place < passages)
+        Found(
+            one,
+            found.words[one.chunk_id],
+            _share(one.answer_score),
+            is_kept=would_answer and place < passages,
+        )
         for place, one in enumerate(found.passages)
     ]
     return Verdict(
         would_answer=would_answer,
         by_words_only=found.by_words_only,
-        best=_percent(best, lang),
-        threshold=_percent(found.threshold, lang),
-        limit=found.threshold,
+        best=_share(best),
+        threshold=found.threshold,
         passages=shown,
     )
 
@@ -104,16 +103,5 @@ def _why(code: str | None, values: Mapping[str, Any] | None, lang: Locale) -> st
     return None if code is None else sentence(code, lang, **(values or {}))
 
 
-def _found(passage: Passage, words: Sequence[str], lang: Locale, *, is_kept: bool) -> Found:
-    sure = min(1.0, max(0.0, passage.answer_score))
-    names = ("score", "dense", "question_dense", "bm25", "coverage", "answer_score")
-    scores = {name: _figure(getattr(passage, name), lang) for name in names}
-    return Found(passage, words, sure, _percent(sure, lang), scores, is_kept)
-
-
-def _figure(value: float | None, lang: Locale) -> str:
-    return "–" if value is None else format_decimal(value, "0.00", locale=lang)
-
-
-def _percent(value: float, lang: Locale) -> str:
-    return format_percent(min(1.0, max(0.0, value)), "0 %" if lang == "fr" else "0%", locale=lang)
+def _share(score: float) -> float:
+    return min(1.0, max(0.0, score))

@@ -28,7 +28,7 @@ Settled = Literal["answered", "dismissed"]
 MAX_TITLE_CHARS = 300
 MAX_ANSWER_CHARS = 4_000
 MAX_ANSWERS = 1_000
-# The exam was the first to fill it.
+# Rows have this name; the exam is one of those who fill it.
 ANSWERS_SLOT = "exam:answers"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
