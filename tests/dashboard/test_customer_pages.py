@@ -415,3 +415,29 @@ async def test_another_business_finds_nothing_of_this_one(shop: Shop) -> None:
     assert statuses == [404] * 5
     assert not any(shop.business.canary in answer.text for answer in pages)
     assert rows(seen) == []
+
+
+async def test_who_waits_for_a_person_is_not_told_as_unanswered(shop: Shop, member: Reader) -> None:
+    await shop.ask("both", OUTSIDE)
+    await shop.wanted("both")
+    (waits,) = [
+        row
+        for row in rows(await member.see(f"{CONVERSATIONS}?handoff=open"))
+        if "example.com" not in row and OUTSIDE in row
+    ]
+
+    assert "Attend une personne" in waits
+    assert "Sans réponse" not in waits
+
+
+async def test_a_request_names_its_visitor_as_their_conversation_does(
+    shop: Shop, member: Reader
+) -> None:
+    await shop.ask("nameless", EMAILS)
+    handoff_id = await shop.wanted("nameless")
+    asked = next(row for row in rows(await member.see("/dashboard/inbox")) if EMAILS in row)
+    name = " ".join(asked.split()[:2])
+
+    assert re.fullmatch(r"Visiteur \S{4}", name)
+    assert f"<h1>{name}</h1>" in await member.see(f"/dashboard/inbox/{handoff_id}")
+    assert any(row.startswith(name) for row in rows(await member.see(CONVERSATIONS)))

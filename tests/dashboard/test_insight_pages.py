@@ -69,7 +69,7 @@ async def test_the_figures_of_a_period_are_said_in_plain_words(grown: Reader) ->
 
     for said in (
         "Conversations 10 Rien avant",
-        "Trouvé sans vous 80 % 8 réponses sur 10",
+        "Trouvé sans vous 80 % 8 questions sur 10",
         "Attente du premier mot 1,2 s 95 fois sur 100, moins de 1,2 s",
         "Avis de vos clients 88 % 7 pouces levés, 1 baissé",
         "Réponses coupées 1 0 client parti avant la fin, 1 panne",

@@ -66,6 +66,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
                 limit=HANDOFFS_A_PAGE + 1,
                 before=before,
             )
+            visitors = await inbox_store.visitors(tx, [one.conversation_id for one in found])
             clock = await business.zone(tx)
         return pages.render(
             request,
@@ -74,6 +75,7 @@ def _add_reading(router: APIRouter, pages: Pages, db: Database) -> None:
             counts=counts,
             before=before,
             found=found[:HANDOFFS_A_PAGE],
+            visitors=visitors,
             more=found[HANDOFFS_A_PAGE - 1].id if len(found) > HANDOFFS_A_PAGE else None,
             now=now(),
             moment=views.moments(language_of(request), clock),
@@ -167,6 +169,7 @@ async def _shown(
     after = max([line.seq for line in said] + [seen.after_seq if seen else 0])
     return {
         "handoff": found,
+        "visitors": await inbox_store.visitors(tx, [found.conversation_id]),
         "lines": said,
         "is_older": seen is None and len(said) == LINES_SHOWN,
         "is_changed": seen is None or seen.state != state,

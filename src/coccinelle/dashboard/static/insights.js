@@ -49,6 +49,7 @@ function draw(chart) {
   const series = isStacked ? stacked(chart.series).reverse() : chart.series;
   const data = [chart.days.map((_, at) => at), ...series.map((one) => one.values)];
   chart.drawn = new uPlot(optionsOf(chart, series, isStacked), data, chart.plot);
+  point(chart);
 }
 
 function stacked(series) {
@@ -80,15 +81,21 @@ function optionsOf(chart, series, isStacked) {
       { ...ink, grid: line, ticks: { show: false }, size: 58,
         values: (_, splits) => splits.map((value) => measured(value, chart.unit)) },
     ],
-    series: [{}, ...series.map((one) => seriesOf(color(`of-${one.name}`), isStacked))],
+    series: [{}, ...series.map((one) => seriesOf(color(`of-${one.name}`), isStacked, isAlone(one)))],
     hooks: { setCursor: [(drawn) => point(chart, drawn.cursor.idx)] },
   };
 }
 
-function seriesOf(color, isStacked) {
-  if (!isStacked) return { stroke: color, width: 2.5, spanGaps: true, points: { size: 6, fill: color } };
+function seriesOf(color, isStacked, hasOnePoint) {
+  const points = hasOnePoint ? { size: 8, fill: color, show: true } : { size: 6, fill: color };
+  if (!isStacked) return { stroke: color, width: 2.5, spanGaps: true, points };
   const paths = uPlot.paths.bars({ size: [0.7, 40], radius: 0 });
   return { stroke: color, fill: color, width: 0, paths, points: { show: false } };
+}
+
+/** Whether a series has a single value: no line leads to it, however narrow the chart is. */
+function isAlone(one) {
+  return one.values.filter((value) => value !== null).length === 1;
 }
 
 /** Places of the days whose names fit below the chart. */
@@ -105,12 +112,9 @@ function measured(value, unit) {
   return `${written}\u00a0${unit}`;
 }
 
-/** Say what the day under the pointer holds. */
-function point(chart, at) {
-  if (at == null) {
-    chart.pointed.textContent = "";
-    return;
-  }
+/** Say what the day under the pointer holds; the last one, where there is no pointer. */
+function point(chart, pointedAt) {
+  const at = pointedAt ?? chart.days.length - 1;
   const said = chart.series.map((one) => `${one.title} ${one.shown[at]}`);
   chart.pointed.textContent = `${chart.names[at]} — ${said.join(" · ")}`;
 }
