@@ -111,6 +111,7 @@ async def test_a_teammate_takes_care_of_a_customer_by_keyboard(
     await ask(house, business, "emails", "Merci à vous !")
     await expect(page.locator("#lines .customer").last).to_have_text(re.compile("Merci à vous"))
     await expect(box).to_be_focused()
+    await page.reload()
     await expect(box).to_have_value("Un brouillon")
     found += await findings(page)
     async with house.running.db.tenant(business.id) as tx:

@@ -54,11 +54,31 @@ function prepareShortcuts(root) {
   }
 }
 
+/** What is being written in an answer is still there when its writer comes back to the page. */
+function prepareKeeping(root) {
+  for (const field of root.querySelectorAll("textarea[data-send]")) {
+    if (!field.value) field.value = sessionStorage.getItem(placeOf(field)) ?? "";
+    field.addEventListener("input", () => keep(field));
+    field.form.addEventListener("submit", () => sessionStorage.removeItem(placeOf(field)));
+    keep(field);
+  }
+}
+
+function placeOf(field) {
+  return `written:${location.pathname}#${field.id}`;
+}
+
+function keep(field) {
+  if (field.value) sessionStorage.setItem(placeOf(field), field.value);
+  else sessionStorage.removeItem(placeOf(field));
+}
+
 function prepare(root) {
   prepareCopying(root);
   prepareRevealing(root);
   prepareSending(root);
   prepareShortcuts(root);
+  prepareKeeping(root);
 }
 
 /** On a phone, the tab of this page may stand beside the screen. */
@@ -80,6 +100,7 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
  * says so, and whatever else was asked for becomes the page that says why. */
 function onTrouble(element, path) {
   const told = document.getElementById(element.dataset.unsent ?? "");
+  for (const field of element.querySelectorAll("textarea[data-send]")) keep(field);
   if (told) told.hidden = false;
   else if (path && !element.matches("[hx-trigger^=every]")) location.assign(path);
 }
