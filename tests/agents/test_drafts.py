@@ -16,7 +16,7 @@ from coccinelle.agents.actions import (
     TooManyAgents,
     VersionNotFound,
 )
-from coccinelle.agents.differences import FIELDS, compared, differences
+from coccinelle.agents.differences import FIELDS, Difference, compared, differences
 from coccinelle.agents.model import MAX_AGENTS, Configuration, Managed, key_of
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import TenantId
@@ -345,3 +345,17 @@ def test_long_texts_are_compared_too(text: str) -> None:
 
 def test_a_key_is_never_a_reserved_one() -> None:
     assert key_of("Auto", taken=[]) == "auto-2"
+
+
+async def test_texts_that_alternate_are_told_apart_without_comparing_all_with_all() -> None:
+    one = " ".join("a" if n % 2 else f"x{n}" for n in range(1_000))
+    other = " ".join("a" if n % 2 else f"y{n}" for n in range(1_000))
+    lists = Difference("examples", "a\nb\n" * 12_500, "b\na\n" * 12_000, is_list=True)
+
+    # A minute is far more than it takes, and far less than comparing all with all would.
+    async with asyncio.timeout(60):
+        pieces = await asyncio.to_thread(compared, one, other)
+        await asyncio.to_thread(lambda: lists.pieces)
+
+    assert "".join(piece.text for piece in pieces if piece.kind != "added") == one
+    assert "".join(piece.text for piece in pieces if piece.kind != "removed") == other

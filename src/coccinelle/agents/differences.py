@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
@@ -59,7 +59,7 @@ class Difference:
     def pieces(self) -> list[Piece]:
         """From one to the other: words of a text, whole lines of a list."""
         if self.is_list:
-            return _told(_lines(self.before), _lines(self.after))
+            return _told(*_within_reason(_lines(self.before), _lines(self.after)))
         return compared(self.before, self.after)
 
 
@@ -84,14 +84,28 @@ def compared(before: str, after: str) -> list[Piece]:
 
 def _told(one: Sequence[str], other: Sequence[str]) -> list[Piece]:
     found: list[Piece] = []
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    for kind, start, end, start_after, end_after in matcher.get_opcodes():
-        if kind == "equal":
+    for is_same, (start, end), (start_after, end_after) in _ranges(one, other):
+        if is_same:
             found.append(_piece("same", one[start:end]))
         else:
             found.append(_piece("removed", one[start:end]))
             found.append(_piece("added", other[start_after:end_after]))
     return [piece for piece in found if piece.text]
+
+
+def _ranges(
+    one: Sequence[str], other: Sequence[str]
+) -> Iterator[tuple[bool, tuple[int, int], tuple[int, int]]]:
+    """What follows what in both, and whether it is the same.
+
+    A word at every second place would take the cube of the length, so that everybody waits for
+    seconds: those that the longer text is full of only join what stands beside them.
+    """
+    is_shorter = len(other) < len(one)
+    pair = (other, one) if is_shorter else (one, other)
+    for kind, start, end, start_b, end_b in SequenceMatcher(None, *pair).get_opcodes():
+        ranges = (start, end), (start_b, end_b)
+        yield kind == "equal", *(ranges[::-1] if is_shorter else ranges)
 
 
 def _parts(before: str, after: str) -> tuple[list[str], list[str]]:
@@ -100,6 +114,12 @@ def _parts(before: str, after: str) -> tuple[list[str], list[str]]:
         if len(one) + len(other) <= MAX_PARTS:
             return one, other
     return [before], [after]
+
+
+def _within_reason(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    if len(one) + len(other) <= MAX_PARTS:
+        return one, other
+    return ["".join(one)], ["".join(other)]
 
 
 def _lines(text: str) -> list[str]:
