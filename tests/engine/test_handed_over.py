@@ -12,6 +12,7 @@ from coccinelle.foundation.database import Database
 from coccinelle.foundation.ids import HandoffId, TurnId, UserId
 from coccinelle.handoffs import actions as handoffs
 from coccinelle.providers.language.model import Piece, Prompt
+from coccinelle.tenants.accounts import store as accounts
 from tests.embedder import WordEmbedder
 from tests.engine import setting
 from tests.engine.conftest import Town
@@ -114,6 +115,26 @@ async def test_while_it_is_claimed_a_message_is_kept_and_nobody_answers(
     assert (model.prompts, embedder.embedded) == ([], [])
     assert await rows(db, town.rivoli, "SELECT * FROM knowledge_gaps") == gaps
     assert counted._value.get() == before + 1
+
+
+async def test_when_who_claimed_it_is_kept_out_of_the_business_the_assistant_answers_again(
+    engine: Engine, db: Database, town: Town
+) -> None:
+    conversation = talk(engine, town.rivoli)
+    _, lea = await claimed(db, conversation)
+    silent = await conversation.say(EMAILS)
+    async with db.tenant(town.rivoli) as tx:
+        await accounts.update_membership(tx, lea, role="member", is_disabled=True)
+    spoken = await conversation.say(EMAILS)
+    async with db.tenant(town.rivoli) as tx:
+        await accounts.update_membership(tx, lea, role="member", is_disabled=False)
+    back = await conversation.say(EMAILS)
+
+    assert (silent.outcome, spoken.outcome, back.outcome) == (
+        "handed_over",
+        "answered",
+        "handed_over",
+    )
 
 
 async def test_a_message_that_is_sent_again_is_told_as_handed_over_again(

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from coccinelle.conversations import words
 from coccinelle.conversations.model import Author, CallRecord, Channel, Outcome, State, Step
+from coccinelle.conversations.store import HELD
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import AgentId, ConversationId, MessageId, TurnId
 
@@ -153,12 +154,12 @@ _OF_CONVERSATIONS: Mapping[str, str] = {
     "words": words.FOUND,
 }
 
-_AT_A_GLANCE = """
+_AT_A_GLANCE = f"""
     SELECT c.id, c.external_id, c.channel, c.identity, c.identity_email, c.created_at,
         c.last_message_at, a.key AS agent, v.name AS agent_name, i.value AS user_id,
         said.first_message, said.message_count, done.outcomes, done.up_count, done.down_count,
-        h.id AS handoff_id, coalesce(h.claimed_at IS NOT NULL, false) AS handoff_claimed
-    FROM {conversations} c
+        h.id AS handoff_id, {HELD} AS handoff_claimed
+    FROM {{conversations}} c
     LEFT JOIN agents a ON a.tenant_id = %(tenant)s AND a.id = c.agent_id
     LEFT JOIN agent_versions v ON v.tenant_id = %(tenant)s AND v.id = a.live_version_id
     LEFT JOIN LATERAL (SELECT value FROM customer_identities i WHERE i.tenant_id = %(tenant)s
@@ -171,7 +172,8 @@ _AT_A_GLANCE = """
                 AS first_message
         FROM messages m WHERE m.tenant_id = %(tenant)s AND m.conversation_id = c.id) said
     CROSS JOIN LATERAL (SELECT
-            coalesce(array_agg(DISTINCT t.state) FILTER (WHERE t.finished_at IS NOT NULL), '{{}}')
+            coalesce(array_agg(DISTINCT t.state) FILTER (WHERE t.finished_at IS NOT NULL),
+                '{{{{}}}}')
                 AS outcomes,
             count(*) FILTER (WHERE f.score = 1)::integer AS up_count,
             count(*) FILTER (WHERE f.score = -1)::integer AS down_count

@@ -95,7 +95,13 @@ async def open_conversation(tx: TenantTx, arrival: Arrival) -> ConversationRow:
     )
 
 
-_CONTEXT = """
+# Of a hand-off `h`: who has claimed it is of the business, and not kept out of it. Whoever claimed
+# it and left holds nobody's customer.
+HELD = (
+    "EXISTS (SELECT FROM memberships m WHERE m.tenant_id = h.tenant_id"
+    " AND m.user_id = h.claimed_by AND m.disabled_at IS NULL)"
+)
+_CONTEXT = f"""
     coalesce((SELECT json_agg(json_build_object('author', m.author, 'text', m.text) ORDER BY m.seq)
         FROM (SELECT author, text, seq FROM messages
               WHERE tenant_id = %(tenant)s AND conversation_id = %(conversation)s AND seq < %(seq)s
@@ -109,8 +115,8 @@ _CONTEXT = """
         AND seq < %(seq)s ORDER BY seq DESC LIMIT 1) AS last_state,
     EXISTS (SELECT FROM handoffs WHERE tenant_id = %(tenant)s
         AND conversation_id = %(conversation)s AND closed_at IS NULL) AS handoff_open,
-    EXISTS (SELECT FROM handoffs WHERE tenant_id = %(tenant)s AND claimed_at IS NOT NULL
-        AND conversation_id = %(conversation)s AND closed_at IS NULL) AS handoff_claimed
+    EXISTS (SELECT FROM handoffs h WHERE h.tenant_id = %(tenant)s AND {HELD}
+        AND h.conversation_id = %(conversation)s AND h.closed_at IS NULL) AS handoff_claimed
 """
 
 

@@ -177,7 +177,7 @@ async def _shown(
         "late": [seq for seq in late if seq not in shown_seqs and seq < after],
         "seen_state": state,
         "is_mine": found.state == "claimed" and found.claimed_by == caller.user_id,
-        "is_free": found.state == "open" or (found.state == "claimed" and not found.claimed_by),
+        "is_free": found.state == "open",
         "closed_by_name": await inbox_store.name_of(tx, found.closed_by),
         "dialled": re.sub(r"[^+0-9]", "", found.phone or ""),
         "max_chars": MAX_REPLY_CHARS,

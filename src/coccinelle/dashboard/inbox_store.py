@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coccinelle.conversations.store import HELD
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import ConversationId, UserId
 
@@ -21,10 +22,10 @@ class Counts:
 async def counts(tx: TenantTx) -> Counts:
     return await tx.one(
         Counts,
-        "SELECT count(*) FILTER (WHERE closed_at IS NULL AND claimed_at IS NULL) AS open,"
-        " count(*) FILTER (WHERE closed_at IS NULL AND claimed_at IS NOT NULL) AS claimed,"
-        " count(*) FILTER (WHERE closed_at IS NOT NULL) AS closed"
-        " FROM handoffs WHERE tenant_id = %s",
+        f"SELECT count(*) FILTER (WHERE h.closed_at IS NULL AND NOT {HELD}) AS open,"
+        f" count(*) FILTER (WHERE h.closed_at IS NULL AND {HELD}) AS claimed,"
+        " count(*) FILTER (WHERE h.closed_at IS NOT NULL) AS closed"
+        " FROM handoffs h WHERE h.tenant_id = %s",
         [tx.tenant_id],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coccinelle.conversations.store import HELD
 from coccinelle.foundation.database import TenantTx
 
 # When today began where the business is; as a value of its own, so that an index begins there.
@@ -59,8 +60,8 @@ async def needs(tx: TenantTx) -> Needs:
         "  AND e.finished_at IS NOT NULL AND q.verdict <> 'answered' AND q.resolved_at IS NULL)"
         "  AS exam_questions"
         " FROM (SELECT count(*) AS waiting,"
-        "  extract(epoch FROM now() - min(opened_at))::float8 AS waiting_seconds FROM handoffs"
-        "  WHERE tenant_id = %(tenant)s AND closed_at IS NULL AND claimed_at IS NULL) h",
+        "  extract(epoch FROM now() - min(h.opened_at))::float8 AS waiting_seconds FROM handoffs h"
+        f"  WHERE h.tenant_id = %(tenant)s AND h.closed_at IS NULL AND NOT {HELD}) h",
         {"tenant": tx.tenant_id},
     )
 

@@ -48,8 +48,8 @@ class Handoff:
     """A hand-off as people of the business see it; `last_message` is the customer's.
 
     The business's own site proved `identity`; `identity_email` is only what its page said. While it
-    is claimed the assistant is silent. Who has left the business is nobody here: then `claimed_by`
-    and `closed_by` are None.
+    is claimed the assistant is silent. Who has left the business, or is kept out of it, holds
+    nobody: it is open then, as if it had not been claimed. Who closed it and left is None.
     """
 
     id: HandoffId

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from coccinelle.conversations.store import HELD
 from coccinelle.foundation.database import TenantTx
 from coccinelle.foundation.ids import ConversationId, HandoffId, MessageId, UserId
 from coccinelle.handoffs.model import Contact, Handoff, HandoffState, Presence
@@ -103,12 +104,10 @@ async def claim(tx: TenantTx, handoff_id: HandoffId, *, by: UserId, take_over: b
     Who is no longer of the business, or is kept out of it, holds nothing.
     """
     return await tx.run(
-        "UPDATE handoffs SET claimed_at = now(), claimed_by = %(by)s"
+        "UPDATE handoffs h SET claimed_at = now(), claimed_by = %(by)s"
         " WHERE tenant_id = %(tenant)s AND id = %(id)s AND closed_at IS NULL"
         " AND claimed_by IS DISTINCT FROM %(by)s"
-        " AND (%(take_over)s OR NOT EXISTS (SELECT FROM memberships m"
-        "   WHERE m.tenant_id = handoffs.tenant_id AND m.user_id = handoffs.claimed_by"
-        "   AND m.disabled_at IS NULL))",
+        f" AND (%(take_over)s OR NOT {HELD})",
         {"tenant": tx.tenant_id, "id": handoff_id, "by": by, "take_over": take_over},
     )
 
@@ -166,7 +165,8 @@ async def presence(tx: TenantTx, *, conversation_external_id: str) -> Presence |
     """Of the hand-off of a conversation that is not closed, if there is one."""
     return await tx.maybe(
         Presence,
-        "SELECT CASE WHEN h.claimed_at IS NULL THEN 'open' ELSE 'claimed' END AS state, u.name"
+        f"SELECT CASE WHEN {HELD} THEN 'claimed' ELSE 'open' END AS state,"
+        f" CASE WHEN {HELD} THEN u.name END AS name"
         " FROM handoffs h JOIN conversations c"
         " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
         " LEFT JOIN users u ON u.id = h.claimed_by"
@@ -175,13 +175,17 @@ async def presence(tx: TenantTx, *, conversation_external_id: str) -> Presence |
     )
 
 
+# A claim is told of what is over, and of what somebody holds.
+_COUNTS = f"(h.closed_at IS NOT NULL OR {HELD})"
 _HANDOFF = (
     "SELECT h.id, h.conversation_id, c.external_id AS conversation_external_id, h.reason,"
     " h.email, h.phone, h.note, h.opened_at, h.mailed_at, h.closed_at,"
     " (SELECT m.text FROM messages m WHERE m.tenant_id = h.tenant_id"
     "   AND m.conversation_id = h.conversation_id AND m.author = 'customer'"
     "   ORDER BY m.seq DESC LIMIT 1) AS last_message, c.identity, c.identity_email,"
-    " h.claimed_at, h.claimed_by, u.name AS claimed_by_name, h.closed_by"
+    f" CASE WHEN {_COUNTS} THEN h.claimed_at END AS claimed_at,"
+    f" CASE WHEN {_COUNTS} THEN h.claimed_by END AS claimed_by,"
+    f" CASE WHEN {_COUNTS} THEN u.name END AS claimed_by_name, h.closed_by"
     " FROM handoffs h JOIN conversations c"
     " ON c.tenant_id = h.tenant_id AND c.id = h.conversation_id"
     " LEFT JOIN users u ON u.id = h.claimed_by"
@@ -189,8 +193,8 @@ _HANDOFF = (
 )
 _IN_STATE = {
     None: "",
-    "open": " AND h.closed_at IS NULL AND h.claimed_at IS NULL",
-    "claimed": " AND h.closed_at IS NULL AND h.claimed_at IS NOT NULL",
+    "open": f" AND h.closed_at IS NULL AND NOT {HELD}",
+    "claimed": f" AND h.closed_at IS NULL AND {HELD}",
     "closed": " AND h.closed_at IS NOT NULL",
 }
 
