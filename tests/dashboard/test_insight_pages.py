@@ -161,7 +161,8 @@ async def test_home_says_what_needs_the_business(
     reader, account = newcomer
     async with town.house.db.tenant(account.tenant_id) as tx:
         await wish(tx, now() - timedelta(minutes=12))
-        await wish(tx, now() - timedelta(hours=30), claimed_after_seconds=9)
+        yesterday = now() - timedelta(hours=30)
+        await wish(tx, yesterday, claimed_after_seconds=9, claimed_by=account.user_id)
         await wish(tx, now() - timedelta(days=3), closed_after_seconds=9)
         await gap(tx, "Livrez-vous ?")
         await gap(tx, "Ouvrez-vous le lundi ?", is_settled=True)

@@ -12,6 +12,7 @@ import pytest
 from coccinelle.agents.store import live_agents
 from coccinelle.foundation.embedded import EmbeddedPostgres
 from coccinelle.handoffs import actions as handoffs
+from coccinelle.tenants import actions as tenant_actions
 from coccinelle.tenants import audit
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.accounts import store
@@ -134,6 +135,23 @@ async def test_the_assistant_says_the_new_name_of_the_business(
 
     assert "Garage de la Plage" in agents[0]
     assert "Garage du Port" not in agents[0]
+
+
+async def test_the_number_of_the_business_is_shown_as_written_and_kept_as_it_was(
+    newcomer: tuple[Reader, Account], town: Town
+) -> None:
+    reader, account = newcomer
+    async with town.house.db.tenant(account.tenant_id) as tx:
+        await tenant_actions.update(tx, phone="+33199004567")
+    page = await reader.see(f"{SETTINGS}/company")
+    moved = {**COMPANY, "phone": "01 99 00 45 67", "timezone": "America/Guadeloupe"}
+    await reader.send(f"{SETTINGS}/company", moved)
+    async with town.house.db.tenant(account.tenant_id) as tx:
+        kept = await tenants.tenant(tx)
+
+    assert 'value="01 99 00 45 67"' in page
+    assert kept
+    assert kept.phone == "+33199004567"
 
 
 async def test_a_link_is_handed_over_where_no_mail_is_sent(

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from coccinelle.agents import actions as agents
 from coccinelle.conversations.model import State
 from coccinelle.foundation.database import TenantTx
-from coccinelle.foundation.ids import AgentId, TurnId, uuid7
+from coccinelle.foundation.ids import AgentId, TurnId, UserId, uuid7
 from tests.living import configuration
 
 
@@ -87,6 +87,7 @@ async def wish(
     at: datetime,
     *,
     claimed_after_seconds: int | None = None,
+    claimed_by: UserId | None = None,
     closed_after_seconds: int | None = None,
 ) -> None:
     """A customer who asked for a person, and what became of it."""
@@ -96,9 +97,9 @@ async def wish(
 
     await tx.run(
         "INSERT INTO handoffs (id, tenant_id, conversation_id, reason, opened_at, claimed_at,"
-        " closed_at) VALUES (%s, %s, %s, 'asked', %s, %s, %s)",
+        " claimed_by, closed_at) VALUES (%s, %s, %s, 'asked', %s, %s, %s, %s)",
         [uuid7(), tx.tenant_id, await conversation(tx), at, later(claimed_after_seconds)]
-        + [later(closed_after_seconds)],
+        + [claimed_by, later(closed_after_seconds)],
     )
 
 
