@@ -1489,6 +1489,8 @@ CREATE UNIQUE INDEX exams_one_under_way ON public.exams USING btree (tenant_id) 
 
 CREATE INDEX handoffs_by_age ON public.handoffs USING btree (tenant_id, id DESC);
 
+CREATE INDEX handoffs_by_conversation ON public.handoffs USING btree (tenant_id, conversation_id);
+
 CREATE UNIQUE INDEX handoffs_one_open ON public.handoffs USING btree (tenant_id, conversation_id) WHERE (closed_at IS NULL);
 
 CREATE INDEX invitations_invited_by ON public.invitations USING btree (invited_by);
@@ -1500,6 +1502,8 @@ CREATE INDEX knowledge_gaps_most_asked ON public.knowledge_gaps USING btree (ten
 CREATE INDEX lexemes_by_ending ON public.lexemes USING btree (tenant_id, reversed);
 
 CREATE INDEX memberships_user ON public.memberships USING btree (user_id);
+
+CREATE INDEX messages_by_person ON public.messages USING btree (tenant_id, user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX messages_of_customers ON public.messages USING btree (tenant_id, conversation_id, seq DESC) WHERE (author = 'customer'::text);
 
