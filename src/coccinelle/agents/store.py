@@ -109,15 +109,6 @@ class VersionRow(_Said):
     by: str | None
 
 
-@dataclass(frozen=True)
-class LiveVersion:
-    """Which version of an agent answers, and since when."""
-
-    id: AgentVersionId
-    number: int
-    published_at: datetime
-
-
 _VERSION = (
     "SELECT v.id, v.agent_id, v.number, v.published_at, v.saved_at, v.based_on, u.name AS by,"
     " v.name, v.description, v.persona, v.greeting, v.fallback_message, v.composer_intro,"
@@ -300,17 +291,6 @@ async def versions(
         " ORDER BY v.number DESC LIMIT %(limit)s",
         {"tenant": tx.tenant_id, "agent": agent_id, "before": before, "limit": limit},
     )
-
-
-async def live_versions(tx: TenantTx) -> dict[AgentVersionId, LiveVersion]:
-    """Number and time of the versions that answer now."""
-    rows = await tx.all(
-        LiveVersion,
-        "SELECT v.id, v.number, v.published_at FROM agents a JOIN agent_versions v"
-        " ON v.tenant_id = a.tenant_id AND v.id = a.live_version_id WHERE a.tenant_id = %s",
-        [tx.tenant_id],
-    )
-    return {row.id: row for row in rows}
 
 
 async def vectors(tx: TenantTx, *, embedding_model: str) -> dict[AgentVersionId, bytes]:
