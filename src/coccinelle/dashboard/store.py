@@ -67,7 +67,9 @@ async def needs(tx: TenantTx) -> Needs:
 
 
 async def spent_today(tx: TenantTx) -> int:
-    """What models cost since midnight where the business is, in micro-euros."""
+    """What models cost since midnight where the business is, in micro-euros; rehearsals of drafts
+    are not counted.
+    """
     found: int = await tx.value(
         "WITH spent AS (SELECT cost_microeur FROM turns"
         f"  WHERE tenant_id = %(tenant)s AND accepted_at >= {_MIDNIGHT}"
