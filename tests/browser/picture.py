@@ -1,6 +1,6 @@
 """Draws the README's picture: the demo's pages with a question asked, at a desk and on a phone.
 
-python -m tests.browser.picture docs/picture.png
+python -m tests.browser.picture docs
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.browser import chromium
 from tests.browser.site import opened
 from tests.cli.conftest import Cli, Served
 
-Draw = Callable[[Served, Browser], Awaitable[bytes]]
+Draw = Callable[[Cli, Served, Browser], Awaitable[bytes]]
 
 MOST_BYTES = 250_000
 WHEN = "2026-11-03T14:05:00+01:00"
@@ -66,7 +66,7 @@ PHONE = Scene(
 )
 
 
-async def draw(served: Served, browser: Browser) -> bytes:
+async def draw(_: Cli, served: Served, browser: Browser) -> bytes:
     """The picture, as PNG of at most 256 colours."""
     desk, phone = [await _scene(served, browser, scene) for scene in (DESK, PHONE)]
     frame = await browser.new_page(viewport={"width": 2000, "height": 1000})
@@ -122,7 +122,8 @@ def quantised(png: bytes) -> bytes:
     return out.getvalue()
 
 
-async def _drawn(served: Served, folder: Path, draw: Draw) -> bytes:
+async def _drawn(cli: Cli, served: Served, draws: Mapping[str, Draw]) -> dict[str, bytes]:
+    folder = cli.data.parent
     fonts = folder / "fonts.conf"
     lato = Path(font_lato.__file__).parent / "files"
     fonts.write_text(FONTS.format(fonts=lato, cache=folder / "cache"), "utf-8")
@@ -132,26 +133,27 @@ async def _drawn(served: Served, folder: Path, draw: Draw) -> bytes:
             raise SystemExit(chromium.MISSING)
         env = {**os.environ, "FONTCONFIG_FILE": str(fonts)}
         browser = await chromium.launch(playwright, path, env=env)
-        drawn = await draw(served, browser)
+        drawn = {name: await draw(cli, served, browser) for name, draw in draws.items()}
         await browser.close()
     return drawn
 
 
-def main(draw: Draw = draw, about: str | None = __doc__) -> None:
-    """Serve the demo and write what `draw` draws of it."""
+def main(draws: Mapping[str, Draw], about: str | None) -> None:
+    """Serve the demo and write what each of `draws` draws of it, named so, into a folder."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("file", type=Path)
-    file: Path = parser.parse_args().file
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as name:
         cli = Cli(Path(name) / "demo")
         with cli.serving("--demo") as served:
             served.until("/health")
-            drawn = asyncio.run(_drawn(served, Path(name), draw))
+            drawn = asyncio.run(_drawn(cli, served, draws))
         cli.forget()
-    if len(drawn) > MOST_BYTES:
-        sys.exit(f"{len(drawn)} bytes are too many for a README: {MOST_BYTES} at most")
-    file.write_bytes(drawn)
+    for name, png in drawn.items():
+        if len(png) > MOST_BYTES:
+            sys.exit(f"{name}: {len(png)} bytes are too many: {MOST_BYTES} at most")
+        (folder / f"{name}.png").write_bytes(png)
 
 
 if __name__ == "__main__":
-    main()
+    main({"picture": draw}, __doc__)
