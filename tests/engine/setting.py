@@ -153,7 +153,7 @@ async def rivoli(db: Database, embedder: Embedder) -> TenantId:
         name="Rivoli",
         facts=RIVOLI,
         email="bonjour@rivoli.example",
-        phone="01 99 00 12 34",
+        phone="+33199001234",
         offer_text="Parlons-en de vive voix :",
         offer_url="https://rivoli.example/appel",
     )

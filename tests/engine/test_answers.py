@@ -37,7 +37,7 @@ from tests.engine.setting import AUDREY
 
 AGENT = Agent(AgentId(uuid4()), AgentVersionId(uuid4()), "audrey", 0, AUDREY)
 TENANT = Tenant(
-    TenantId(uuid4()), "rivoli", "Rivoli", "x", "a@rivoli.example", "01 99 00 12 34", None, None,
+    TenantId(uuid4()), "rivoli", "Rivoli", "x", "a@rivoli.example", "+33199001234", None, None,
     "fr", "Europe/Paris", None, None, None,
 )  # fmt: skip
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from coccinelle.foundation.errors import Invalid
-from coccinelle.numbers.model import normalised, region_of, written
+from coccinelle.foundation.ids import TenantId
+from coccinelle.numbers.model import normalised, phone_of, region_of, written
+from coccinelle.tenants.model import Tenant
 
 PARIS = "Europe/Paris"
 ONE = "+33612345678"
@@ -33,7 +37,8 @@ def test_one_number_is_one_however_it_is_written(said: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["", "abc", "112", "3631", "06 12", "06 12 34 56 789", "0000000000", "+999 12345678", "1" * 60]
+    ["", "abc", "112", "3631", "06 12", "06 12 34 56 7", "06 12 34 56 789", "0000000000"]
+    + ["+999 12345678", "1" * 60]
     + ["06 12 34 56 78 poste 3", "+33612345678;ext=1", "tel:+33612345678", "06 AB CD EF GH"],
 )
 def test_what_cannot_be_called_is_refused(said: str) -> None:
@@ -54,3 +59,22 @@ def test_a_number_is_shown_as_people_of_its_country_write_it() -> None:
     assert written(ONE, timezone=PARIS) == "06 12 34 56 78"
     assert written(ONE, timezone="Europe/Brussels") == "+33 6 12 34 56 78"
     assert normalised(written(ONE, timezone=PARIS), timezone=PARIS) == ONE
+
+
+@pytest.mark.parametrize(
+    ("kept", "zone", "said"),
+    [
+        ("+33612345678", PARIS, "06 12 34 56 78"),
+        ("+33612345678", "Europe/Brussels", "+33 6 12 34 56 78"),
+        ("06 12 34 56 78", PARIS, "06 12 34 56 78"),
+        ("+", PARIS, "+"),
+        (None, PARIS, None),
+    ],
+)
+def test_a_business_s_number_is_told_as_its_customers_write_it(
+    kept: str | None, zone: str, said: str | None
+) -> None:
+    business = Tenant(
+        TenantId(uuid4()), "a", "A", "x", None, kept, None, None, "fr", zone, None, None, None
+    )
+    assert phone_of(business) == said

@@ -27,7 +27,7 @@ from coccinelle.dashboard.translation import language_of
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import CoccinelleError
 from coccinelle.foundation.ids import SessionId
-from coccinelle.numbers.model import written
+from coccinelle.numbers.model import phone_of
 from coccinelle.onboarding import actions as onboarding
 from coccinelle.onboarding.model import check_timezone, web_address
 from coccinelle.tenants import actions as tenants
@@ -37,7 +37,7 @@ from coccinelle.tenants.accounts import federation
 from coccinelle.tenants.accounts.api import Reception
 from coccinelle.tenants.accounts.api_model import ChangeBody, SwitchBody
 from coccinelle.tenants.accounts.entrance import Entrance
-from coccinelle.tenants.model import Caller, Tenant
+from coccinelle.tenants.model import Caller
 
 SETTINGS = "/dashboard/settings"
 COMPANY = f"{SETTINGS}/company"
@@ -84,7 +84,7 @@ def _company(pages: Pages, db: Database) -> APIRouter:
         async with db.tenant(caller.tenant_id) as tx:
             known = await business.tenant(tx)
         form = Form([(fact, getattr(known, fact) or "") for fact in FACTS])
-        form["phone"] = _phone(known)
+        form["phone"] = phone_of(known) or ""
         done = request.query_params.get("done")
         zones = zones_of(known.timezone, language_of(request))
         return pages.render(request, "settings/company.html", form=form, zones=zones, done=done)
@@ -232,19 +232,13 @@ def _sessions(pages: Pages, db: Database) -> APIRouter:
     return router
 
 
-def _phone(tenant: Tenant) -> str:
-    """Its number as people there write it."""
-    known = tenant.phone or ""
-    return written(known, timezone=tenant.timezone) if known.startswith("+") else known
-
-
 async def _save(tx: TenantTx, caller: Caller, facts: Mapping[str, str]) -> None:
     """Change the business; the assistant's own words follow where onboarding wrote them."""
     before = await business.tenant(tx)
     actor = audit.actor_of(caller)
     asked = {fact: facts[fact] for fact in ASKED}
     asked["website"] = web_address(asked["website"])
-    if asked["phone"] == _phone(before):
+    if asked["phone"] == phone_of(before) or "":
         asked["phone"] = before.phone or ""
     if facts["timezone"]:
         check_timezone(facts["timezone"])

@@ -12,6 +12,7 @@ from coccinelle.engine.model import ESCALATE, AgentSelected, EngineSettings
 from coccinelle.engine.orchestrator import Decision
 from coccinelle.engine.phrases import language_of, phrase
 from coccinelle.engine.turn import Turn, note_passages
+from coccinelle.numbers.model import phone_of
 from coccinelle.providers.language.model import LanguageModel
 
 AnswerModel = Callable[[Agent], LanguageModel | None]
@@ -128,7 +129,7 @@ class Answering:
         turn.handoff_reason = reason
         self._select_nobody(turn)
         text = phrase("handoff", language)
-        contact = ", ".join(fact for fact in (tenant.phone, tenant.email) if fact)
+        contact = ", ".join(fact for fact in (phone_of(tenant), tenant.email) if fact)
         if contact:
             text += " " + phrase("handoff_contact", language, contact=contact)
         turn.say(text)

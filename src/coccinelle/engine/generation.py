@@ -15,6 +15,7 @@ from coccinelle.engine.phrases import language_of, phrase
 from coccinelle.engine.prompting import answer_prompt
 from coccinelle.engine.view import View
 from coccinelle.knowledge.search import Passage
+from coccinelle.numbers.model import phone_of
 from coccinelle.providers.language.model import (
     LanguageModel,
     ModelCall,
@@ -111,7 +112,7 @@ def _guard(
     language = language_of(inbound.text, agent.configuration.language)
     return Guard(
         [_text(passage) for passage in passages],
-        [*view.tenant.facts, *names],
+        [*view.tenant.facts, phone_of(view.tenant) or "", *names],
         phrase("unverified", language),
         said=[*said, inbound.text],
     )

@@ -9,6 +9,7 @@ from coccinelle.agents.model import Agent
 from coccinelle.conversations.model import Message
 from coccinelle.engine.guard import NO_ANSWER
 from coccinelle.knowledge.search import Passage
+from coccinelle.numbers.model import phone_of
 from coccinelle.providers.language.model import ChatMessage, Prompt
 from coccinelle.tenants.model import Tenant
 
@@ -124,7 +125,7 @@ def _facts(tenant: Tenant) -> str:
     labels = {
         "Entreprise": tenant.company_name,
         "E-mail": tenant.email,
-        "Téléphone": tenant.phone,
+        "Téléphone": phone_of(tenant),
         "Site": tenant.website,
         "Adresse": tenant.address,
     }

@@ -11,6 +11,7 @@ import phonenumbers
 from babel.core import get_global
 
 from coccinelle.foundation.errors import FieldError, Invalid
+from coccinelle.tenants.model import Tenant
 
 Channel = Literal["voice", "sms"]
 
@@ -58,6 +59,8 @@ def normalised(written: str, *, timezone: str, field: str = "phone") -> str:
     # Its length is checked, and not its range: numbers are given out faster than tables are.
     length = phonenumbers.is_possible_number_with_reason(found)
     is_whole = length == phonenumbers.ValidationResult.IS_POSSIBLE and not found.extension
+    if found.italian_leading_zero and not phonenumbers.is_valid_number(found):
+        is_whole = False  # A digit is missing: what looks like its prefix was counted as one.
     if not (is_whole and _is_written(written)):
         raise _refused(field)
     return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
@@ -69,6 +72,17 @@ def written(e164: str, *, timezone: str) -> str:
     is_home = phonenumbers.region_code_for_number(found) == region_of(timezone)
     style = phonenumbers.PhoneNumberFormat
     return phonenumbers.format_number(found, style.NATIONAL if is_home else style.INTERNATIONAL)
+
+
+def phone_of(tenant: Tenant) -> str | None:
+    """The number of a business as people there write it; as it was kept where it is no number."""
+    known = tenant.phone
+    if known is None or not known.startswith("+"):
+        return known
+    try:
+        return written(known, timezone=tenant.timezone)
+    except phonenumbers.NumberParseException:
+        return known
 
 
 def _international(text: str) -> str:
