@@ -104,6 +104,12 @@ def _named(path: str) -> str:
     return re.sub(r"\{[^}]+\}", str(uuid4()), path.replace("{number}", "7"))
 
 
+async def test_the_bare_address_leads_to_the_home_page(anybody: Reader) -> None:
+    answer = await anybody.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+
+
 async def test_no_form_takes_what_another_site_sends(town: Town, owner: Reader) -> None:
     taken = []
     tricks = (

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from coccinelle.dashboard import store
 from coccinelle.dashboard.navigation import HOME
-from coccinelle.dashboard.pages import Pages
+from coccinelle.dashboard.pages import Pages, see_other
 from coccinelle.foundation.database import Database
 from coccinelle.onboarding import store as onboarding
 from coccinelle.onboarding.model import STEPS, Step
@@ -22,6 +22,11 @@ ITEMS: tuple[Item, ...] = (*STEPS, "widget")
 def routes(pages: Pages, db: Database) -> APIRouter:
     """The home page."""
     router = pages.router()
+
+    @router.get("/")
+    async def door() -> Response:
+        """Whoever types the bare address wants these pages."""
+        return see_other(HOME)
 
     @router.get(HOME)
     async def home(request: Request) -> Response:
