@@ -2,7 +2,8 @@
 
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
@@ -26,7 +27,7 @@ from coccinelle.agents.types import configured, rewritten
 from coccinelle.foundation.database import Database, TenantTx
 from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.lists import Cursor, Limit
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.tenants import store as tenants
 from coccinelle.tenants.audit import actor_of
 from coccinelle.tenants.model import Caller, Tenant
@@ -45,19 +46,17 @@ SeenRevision = Annotated[
         examples=[3],
     ),
 ]
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: "The credential has no scope `manage` (`scope_missing`).",
-    404: "The business has no agent of this key (`agent_not_found`), or the agent no version of"
-    " this number (`agent_version_not_found`).",
-    409: "Somebody changed the agent since it was read (`agent_changed`); it has no draft"
-    " (`agent_no_draft`); nobody else would answer (`last_agent`); there are as many agents as"
-    " there may be (`too_many_agents`).",
-    413: "The request is too large; `code` says which limit.",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
+_problems = partial(
+    managed,
+    said={
+        404: "The business has no agent of this key (`agent_not_found`), or the agent no version of"
+        " this number (`agent_version_not_found`).",
+        409: "Somebody changed the agent since it was read (`agent_changed`); it has no draft"
+        " (`agent_no_draft`); nobody else would answer (`last_agent`); there are as many agents as"
+        " there may be (`too_many_agents`).",
+        413: "The request is too large; `code` says which limit.",
+    },
+)
 
 
 def routes(db: Database, caller: Authenticate, publishing: Publishing) -> APIRouter:
@@ -258,8 +257,3 @@ async def _tenant(tx: TenantTx) -> Tenant:
     if found is None:
         raise NotFound
     return found
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

@@ -2,14 +2,15 @@
 
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from coccinelle.agents.api_model import USUAL_VOICES, ListedVoiceOut, VoiceList
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.providers.speech.model import (
     ListedVoice,
     PreviewNotFound,
@@ -19,14 +20,13 @@ from coccinelle.providers.speech.model import (
 from coccinelle.tenants.model import Caller
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: "The credential has no scope `manage` (`scope_missing`).",
-    404: "There is nothing to hear of this voice (`voice_preview_not_found`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The provider does not answer (`voices_unavailable`), or the database does not.",
-}
+_problems = partial(
+    managed,
+    said={
+        404: "There is nothing to hear of this voice (`voice_preview_not_found`).",
+        503: "The provider does not answer (`voices_unavailable`), or the database does not.",
+    },
+)
 _NAMES = {"female": "Female", "male": "Male"}
 
 
@@ -107,8 +107,3 @@ def _out(voice: ListedVoice) -> ListedVoiceOut:
         languages=list(voice.languages),
         preview=preview_path(voice),
     )
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

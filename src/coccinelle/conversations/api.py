@@ -4,7 +4,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -28,7 +28,7 @@ from coccinelle.foundation.days import WrittenDay
 from coccinelle.foundation.errors import FieldError, Invalid, NotFound
 from coccinelle.foundation.ids import ConversationId, TurnId
 from coccinelle.foundation.lists import Limit
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.tenants.model import Caller
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
@@ -36,13 +36,6 @@ Authenticate = Callable[[Request], Awaitable[Caller]]
 MAX_WORDS_CHARS = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(r"(\d{1,16})-([0-9a-f]{32})", re.ASCII)
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: "The credential has no scope `manage` (`scope_missing`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
 
 
 def routes(db: Database, caller: Authenticate) -> APIRouter:
@@ -64,7 +57,7 @@ def _add_conversations(api: APIRouter, db: Database, caller: Authenticate) -> No
         "/conversations",
         summary="List conversations",
         response_description="Some of the conversations.",
-        responses=_problems(422),
+        responses=managed(422),
     )
     async def list_conversations(
         who: Who,
@@ -94,7 +87,7 @@ def _add_conversations(api: APIRouter, db: Database, caller: Authenticate) -> No
         "/conversations/{id}",
         summary="Read a conversation",
         response_description="The conversation, and some of its messages.",
-        responses=_problems(404, 422, said=_CONVERSATION),
+        responses=managed(404, 422, said=_CONVERSATION),
     )
     async def read_conversation(
         who: Who,
@@ -130,7 +123,7 @@ def _add_turns(api: APIRouter, db: Database, caller: Authenticate) -> None:
         "/turns/{turn_id}",
         summary="Say why a turn was answered so",
         response_description="The turn.",
-        responses=_problems(404, 422, said=_TURN),
+        responses=managed(404, 422, said=_TURN),
     )
     async def read_turn(
         who: Who, turn_id: Annotated[UUID, Path(description="Of the turn.", examples=[A_TURN])]
@@ -208,10 +201,3 @@ def place_before(written: str) -> Before:
 
 _CONVERSATION = {404: "The business has no such conversation (`conversation_not_found`)."}
 _TURN = {404: "The business has no such turn (`turn_not_found`)."}
-
-
-def _problems(
-    *statuses: int, said: dict[int, str] | None = None
-) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said={**_PROBLEMS, **(said or {})})

@@ -251,6 +251,24 @@ def documented(
     }
 
 
+def managed(
+    *statuses: int, said: Mapping[int, str] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """As `documented`, of a route by which a business is managed: these statuses, and those that
+    every such route may answer.
+    """
+    return documented(*sorted({401, 403, 500, 503, *statuses}), said={**_MANAGED, **(said or {})})
+
+
+_MANAGED = {
+    401: "Nothing in the request says which business it is for (`unauthenticated`).",
+    403: "The credential has no scope `manage` (`scope_missing`).",
+    422: "Something in the request cannot be accepted; `errors` names the fields.",
+    500: "Something went wrong on our side; `request_id` names it (`internal`).",
+    503: "The database does not answer; `Retry-After` says when to ask again.",
+}
+
+
 def _schemas() -> dict[str, Any]:
     schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "ProblemOut": schema}

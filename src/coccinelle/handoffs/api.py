@@ -3,7 +3,8 @@
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -13,7 +14,7 @@ from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import Forbidden
 from coccinelle.foundation.ids import HandoffId, UserId
 from coccinelle.foundation.lists import Cursor, Limit
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.handoffs import actions
 from coccinelle.handoffs.model import MAX_REPLY_CHARS, Handoff, HandoffState
 from coccinelle.tenants import audit
@@ -31,23 +32,22 @@ State = Annotated[
         examples=["open"],
     ),
 ]
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: (
-        "The credential has no scope `manage` (`scope_missing`); or a program would speak in place"
-        " of a person (`handoff_needs_a_person`), or a member take over what another holds"
-        " (`role_missing`)."
-    ),
-    404: "The business has no such hand-off (`handoff_not_found`).",
-    409: (
-        "Somebody else holds it (`handoff_claimed`), it is over (`handoff_closed`), or the"
-        " `message_id` was used for another text (`message_id_reused`)."
-    ),
-    413: "The body is too large (`body_too_large`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
+_problems = partial(
+    managed,
+    said={
+        403: (
+            "The credential has no scope `manage` (`scope_missing`); or a program would speak in"
+            " place of a person (`handoff_needs_a_person`), or a member take over what another"
+            " holds (`role_missing`)."
+        ),
+        404: "The business has no such hand-off (`handoff_not_found`).",
+        409: (
+            "Somebody else holds it (`handoff_claimed`), it is over (`handoff_closed`), or the"
+            " `message_id` was used for another text (`message_id_reused`)."
+        ),
+        413: "The body is too large (`body_too_large`).",
+    },
+)
 
 
 class ClaimBody(BaseModel):
@@ -279,8 +279,3 @@ def _handoff_out(handoff: Handoff) -> HandoffOut:
         closed_at=handoff.closed_at,
         closed_by=handoff.closed_by,
     )
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

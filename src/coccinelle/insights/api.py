@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.days import WrittenDay
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.insights import reading
 from coccinelle.insights.model import (
     DEFAULT_DAYS,
@@ -31,13 +31,6 @@ from coccinelle.tenants.model import Caller
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e21"
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: "The credential has no scope `manage` (`scope_missing`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
 
 
 class PeriodOut(BaseModel):
@@ -193,7 +186,7 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
         "/overview",
         summary="All agents together",
         response_description="The figures, beside those of the period before.",
-        responses=_problems(422),
+        responses=managed(422),
     )
     async def overview(
         who: Who, days: Days = DEFAULT_DAYS, first: First = None, last: Last = None
@@ -211,7 +204,7 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
         "/series",
         summary="Day by day",
         response_description="Each day of the period.",
-        responses=_problems(422),
+        responses=managed(422),
     )
     async def series(
         who: Who, days: Days = DEFAULT_DAYS, first: First = None, last: Last = None
@@ -226,7 +219,7 @@ def routes(db: Database, caller: Authenticate) -> APIRouter:
         "/agents",
         summary="Each agent",
         response_description="The agents that had questions, and what their steps took.",
-        responses=_problems(422),
+        responses=managed(422),
     )
     async def agents(
         who: Who, days: Days = DEFAULT_DAYS, first: First = None, last: Last = None
@@ -313,8 +306,3 @@ def _stages_out(stages: Sequence[Stage]) -> list[StageOut]:
         )
         for stage in stages
     ]
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)

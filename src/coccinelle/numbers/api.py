@@ -3,7 +3,8 @@
 # Annotations are read while routes are made, with the names of their closure: no postponing here.
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from coccinelle.foundation.database import Database
 from coccinelle.foundation.errors import NotFound
 from coccinelle.foundation.lists import Cursor, Limit
-from coccinelle.foundation.problems import documented
+from coccinelle.foundation.problems import managed
 from coccinelle.numbers import actions
 from coccinelle.numbers.model import Channel, Number, written
 from coccinelle.tenants import store as tenants
@@ -21,14 +22,12 @@ from coccinelle.tenants.model import Caller
 Authenticate = Callable[[Request], Awaitable[Caller]]
 AN_ID = "019dd1f0-5a0e-7c31-9f5c-3b1a9d0a7e31"
 NumberInPath = Annotated[UUID, Path(description="Of the number.", examples=[AN_ID])]
-_PROBLEMS = {
-    401: "Nothing in the request says which business it is for (`unauthenticated`).",
-    403: "The credential has no scope `manage` (`scope_missing`).",
-    404: "The business has no such number (`number_not_found`).",
-    422: "Something in the request cannot be accepted; `errors` names the fields.",
-    500: "Something went wrong on our side; `request_id` names it (`internal`).",
-    503: "The database does not answer; `Retry-After` says when to ask again.",
-}
+_problems = partial(
+    managed,
+    said={
+        404: "The business has no such number (`number_not_found`).",
+    },
+)
 
 
 class NumberOut(BaseModel):
@@ -118,8 +117,3 @@ def _number_out(number: Number, *, timezone: str) -> NumberOut:
         verified_at=number.verified_at,
         active_since=number.active_since,
     )
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may answer, and `statuses`, as RFC 9457 problems."""
-    return documented(*sorted({401, 403, 500, 503, *statuses}), said=_PROBLEMS)
