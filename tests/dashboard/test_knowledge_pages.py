@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from html import unescape
 from uuid import uuid4
 
@@ -12,57 +11,20 @@ import httpx2
 import pytest
 
 from coccinelle.foundation.ids import SourceId
-from coccinelle.foundation.jobs import queue, work
-from coccinelle.foundation.postgres import Addresses
 from coccinelle.knowledge import actions, answers, store
 from coccinelle.knowledge.model import Question
 from tests.accounts import joined
-from tests.dashboard.test_onboarding_pages import Owner, Town
+from tests.dashboard.place import GONE, Place, owner, place, site
+from tests.dashboard.test_onboarding_pages import Owner
 from tests.knowledge.test_sources import agent
-from tests.knowledge.test_suggest import SITES, served
-from tests.living import living
 from tests.wondered import WONDERED
 
+__all__ = ["owner", "place", "site"]
+
 KNOWLEDGE = "/dashboard/knowledge"
-GONE = "127.0.0.1:9"
 PAIR = {"question": "Prenez-vous la carte ?", "answer": "Oui, la carte bancaire, dès un euro."}
 File = tuple[str, bytes, str]
 PRICES: File = ("tarifs.csv", "Prestation;Prix\nVidange;89 €\n".encode(), "text/csv")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A server, and a site that it may read."""
-
-    town: Town
-    site: str
-    addresses: Addresses
-
-    async def work(self) -> None:
-        async with queue(self.addresses.login) as running:
-            await work(running, self.town.house, concurrency=1, until_idle=True)
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with served(SITES / "salon") as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-async def place(
-    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory, site: str
-) -> AsyncIterator[Place]:
-    allowed = {"COCCINELLE_UPSTREAM_ALLOW": f"{site},{GONE}"}
-    async with living(addresses, tmp_path_factory.mktemp("known"), environment=allowed) as opened:
-        yield Place(Town(*opened), site, addresses)
-
-
-@pytest.fixture
-async def owner(place: Place) -> AsyncIterator[Owner]:
-    found = await place.town.owner()
-    async with found.client:
-        yield found
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from coccinelle.foundation.embedded_place import ELSEWHERE
 
 FAST = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
 AS_ROOT = os.geteuid() == 0
+# What they test is only done for root, who may act as another account; `.ci/run` is root.
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root may act as two accounts")
 USER = """
 import sys, time
 from pathlib import Path
@@ -297,7 +299,7 @@ def test_a_directory_of_somebody_elses_socket_is_refused(place: Path) -> None:
         EmbeddedPostgres(place, settings=FAST).start()
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root gives up its rights")
+@needs_root
 def test_started_as_root_the_server_is_not_root(place: Path) -> None:
     with EmbeddedPostgres(place, settings=FAST) as server:
         assert Path(f"/proc/{postmaster(server)}").stat().st_uid != 0
@@ -309,7 +311,7 @@ def test_started_as_root_the_server_is_not_root(place: Path) -> None:
         }
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root gives up its rights")
+@needs_root
 def test_below_a_closed_directory_the_data_is_elsewhere_and_no_mode_is_changed(
     place: Path,
 ) -> None:
@@ -328,7 +330,7 @@ def test_below_a_closed_directory_the_data_is_elsewhere_and_no_mode_is_changed(
         shutil.rmtree(server.location)
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root gives up its rights")
+@needs_root
 def test_data_that_its_owner_can_no_longer_reach_is_an_error_not_an_empty_database(
     place: Path,
 ) -> None:
@@ -340,7 +342,7 @@ def test_data_that_its_owner_can_no_longer_reach_is_an_error_not_an_empty_databa
         EmbeddedPostgres(place / "home/data", settings=FAST).start()
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="needs two accounts")
+@needs_root
 @pytest.mark.parametrize("first", ["root", "the owner"])
 def test_root_and_the_owner_of_the_directory_serve_in_turn(place: Path, first: str) -> None:
     nobody = pwd.getpwnam("nobody")
@@ -354,7 +356,7 @@ def test_root_and_the_owner_of_the_directory_serve_in_turn(place: Path, first: s
     as_nobody(root)
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="needs two accounts")
+@needs_root
 def test_a_directory_of_somebody_else_is_refused_with_what_to_do(place: Path) -> None:
     with EmbeddedPostgres(place / "of root", settings=FAST):
         pass
@@ -362,7 +364,7 @@ def test_a_directory_of_somebody_else_is_refused_with_what_to_do(place: Path) ->
         as_nobody(place / "of root")
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="needs two accounts")
+@needs_root
 def test_programs_that_the_account_cannot_reach_are_copied(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
